@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace trunkline {
+
+class Slab;
+
+// A buffer leased from a worker's slab; goes back when destroyed. Empty when the slab's share of
+// `memory_limit` is spent.
+class Lease {
+ public:
+  Lease() = default;
+  Lease(Slab* slab, char* data) : slab_(slab), data_(data) {}
+  Lease(Lease&& other) noexcept
+      : slab_(std::exchange(other.slab_, nullptr)), data_(std::exchange(other.data_, nullptr)) {}
+  Lease& operator=(Lease&& other) noexcept {
+    std::swap(slab_, other.slab_);
+    std::swap(data_, other.data_);
+    return *this;
+  }
+  ~Lease() { reset(); }
+
+  explicit operator bool() const { return data_ != nullptr; }
+  char* data() const { return data_; }
+  std::span<char> span() const;
+  void reset();
+
+ private:
+  Slab* slab_ = nullptr;
+  char* data_ = nullptr;
+};
+
+// The worker's buffers, all of one size. One thread. Buffers in use are bounded by `limit`; free
+// ones beyond `keep` are given back to the system, so that a burst does not hold its memory for
+// ever.
+class Slab {
+ public:
+  Slab(size_t buffer_bytes, size_t limit_buffers, size_t keep_buffers);
+  ~Slab();
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
+
+  Lease borrow();
+
+  size_t buffer_bytes() const { return buffer_bytes_; }
+  size_t in_use() const { return in_use_; }
+  size_t limit() const { return limit_; }
+  void set_limit(size_t limit_buffers) { limit_ = limit_buffers; }
+
+ private:
+  friend class Lease;
+  void give_back(char* buffer);
+
+  const size_t buffer_bytes_;
+  size_t limit_;
+  const size_t keep_;
+  size_t in_use_ = 0;
+  std::vector<char*> free_;
+};
+
+inline std::span<char> Lease::span() const {
+  return data_ == nullptr ? std::span<char>{} : std::span<char>{data_, slab_->buffer_bytes()};
+}
+
+}  // namespace trunkline

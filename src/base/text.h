@@ -1,0 +1,24 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace trunkline {
+
+// `*` stands for any run of bytes, also none; every other byte for itself. Linear in the text for
+// each star.
+bool matches_wildcard(std::string_view pattern, std::string_view text);
+
+// The word nearest to `text` by edit distance, for "did you mean"; empty when none is near enough
+// to be a slip of the pen.
+std::string_view nearest_word(std::string_view text, std::span<const std::string_view> words);
+
+// Text from outside, safe to print on one line: control bytes and backslashes are escaped, invalid
+// UTF-8 becomes \xNN, and what is longer than `max_bytes` is cut with "...".
+std::string printable(std::string_view hostile, size_t max_bytes = 128);
+
+bool equal_ignoring_case(std::string_view a, std::string_view b);  // ASCII
+std::string to_lower(std::string_view text);                       // ASCII
+
+}  // namespace trunkline

@@ -1,0 +1,207 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/secret.h"
+#include "base/time.h"
+
+// The configuration as plain data, one struct for each mapping of the file, in the file's own
+// words. What a key means is the business of the module it belongs to, which compiles its part into
+// its own types; defaults stand here and nowhere else. Paths are absolute: the loader has resolved
+// them against the folder of the file.
+namespace trunkline::config {
+
+// Where in the input something stands; line and column count from 1, 0 means the whole file.
+struct Location {
+  std::string file;
+  int line = 0;
+  int column = 0;
+};
+
+struct Problem {
+  Location at;
+  std::string key;   // dotted: "routes[2].match.user"
+  std::string text;  // what was found, what is allowed, how to mend it
+};
+
+enum class LogLevel : uint8_t { debug, info, warn, error };
+enum class LogFormat : uint8_t { text, json };
+
+struct Log {
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::text;
+};
+
+enum class ClientTlsMode : uint8_t { disable, allow, require, passthrough };
+enum class ClientCertificate : uint8_t { none, request, require };
+enum class TlsVersion : uint8_t { v1_2, v1_3 };
+
+struct Certificate {
+  Location at;
+  std::vector<std::string>
+      names;  // SNI: exact or "*.wildcard"; empty: for clients whose name matches nothing
+  std::string cert_file;
+  std::string key_file;
+};
+
+struct ListenTls {
+  Location at;
+  ClientTlsMode mode = ClientTlsMode::disable;
+  std::vector<Certificate> certificates;  // the first also serves clients without SNI
+  ClientCertificate client_certificate = ClientCertificate::none;
+  std::string client_ca_file;
+  TlsVersion min_version = TlsVersion::v1_2;
+};
+
+enum class ProxyProtocolMode : uint8_t { off, accept, require };
+
+struct ProxyProtocol {
+  ProxyProtocolMode mode = ProxyProtocolMode::off;
+  std::vector<IpNetwork> from;
+};
+
+struct Listen {
+  Location at;
+  std::string address = "*";  // IP, "*", or an absolute folder for a unix socket
+  uint16_t port = 6432;
+  ProxyProtocol proxy_protocol;
+  ListenTls tls;
+  bool is_unix() const { return address.starts_with('/'); }
+};
+
+struct Admin {
+  std::string address = "127.0.0.1";
+  uint16_t port = 6433;
+};
+
+enum class ServerTlsMode : uint8_t { disable, prefer, require, verify_ca, verify_full };
+enum class TlsNegotiation : uint8_t { starttls, direct };
+
+struct ServerTls {
+  Location at;
+  ServerTlsMode mode = ServerTlsMode::prefer;
+  TlsNegotiation negotiation = TlsNegotiation::starttls;
+  std::string ca_file;      // empty: the system's
+  std::string server_name;  // SNI and verification; empty: the server's host
+  std::string cert_file;    // client certificate towards the server
+  std::string key_file;
+};
+
+struct ServerAddress {
+  std::string
+      host;  // IP, name, or absolute folder of a unix socket; an inline upstream's may hold $1
+  uint16_t port = 5432;
+  bool is_unix() const { return host.starts_with('/'); }
+};
+
+struct Upstream {
+  Location at;
+  std::vector<ServerAddress> servers;
+  ServerTls tls;
+  Duration connect_timeout = 5s;
+};
+
+// A value to match: exact, with `*`, or a regular expression written /…/ (RE2, always a full
+// match).
+struct Pattern {
+  enum class Kind : uint8_t { exact, wildcard, regex } kind = Kind::exact;
+  std::string text;  // without the slashes
+};
+
+struct Match {
+  std::vector<Pattern> sni;
+  std::vector<Pattern> user;
+  std::vector<Pattern> database;
+  std::vector<Pattern> application_name;
+  std::vector<IpNetwork> source;
+  std::optional<bool> tls;
+};
+
+struct Login {
+  std::string user;
+  std::optional<Secret> password;  // from `password`, `password_file` or ${ENV}
+};
+
+enum class AuthMode : uint8_t { terminate, relay };
+enum class Inspect : uint8_t { bytes, messages };
+
+struct Route {
+  Location at;
+  Match match;
+  std::string upstream;                     // a name of `upstreams`, or
+  std::optional<Upstream> inline_upstream;  // this one; captures allowed in its host
+  std::optional<std::string> database;      // rewrite; captures allowed
+  std::optional<Login> login;
+  AuthMode auth = AuthMode::terminate;
+  Inspect inspect = Inspect::messages;
+  std::optional<uint32_t> max_clients;
+  std::optional<std::string> reject;
+};
+
+struct User {
+  Location at;
+  std::string name;
+  Secret password;  // verifier, md5…, or plain
+};
+
+enum class ConnectionType : uint8_t { any, local, host, hostssl, hostnossl };
+enum class AuthMethod : uint8_t { trust, reject, password, md5, scram_sha_256, cert, peer };
+
+// A name list of pg_hba: `all`, names, `+role` is refused, `/regex`.
+struct HbaName {
+  enum class Kind : uint8_t { all, exact, regex, same_user, replication } kind = Kind::all;
+  std::string text;
+};
+
+struct AuthenticationRule {
+  Location at;
+  ConnectionType type = ConnectionType::any;
+  std::vector<HbaName> databases;  // empty: all
+  std::vector<HbaName> users;      // empty: all
+  std::vector<IpNetwork> sources;  // empty: all
+  AuthMethod method = AuthMethod::scram_sha_256;
+  std::string map;  // ident map for cert and peer; empty: names must be equal
+  bool client_certificate_required =
+      false;  // clientcert=verify-full / verify-ca beside another method
+};
+
+// One line of an ident map: system name (or /regex with one capture) to database user.
+struct IdentMapping {
+  Location at;
+  std::string map;
+  std::string system_user;
+  std::string database_user;
+};
+
+// The whole file, files it names (users_file, hba_file) included, short forms (`mappings`,
+// `user_mappings`) expanded into upstreams and routes.
+struct Config {
+  std::string file;
+  uint16_t node_id = 0;
+  std::string secret_file;
+  Duration login_timeout = 15s;
+  uint32_t max_clients = 10000;
+  std::optional<uint32_t> max_clients_per_source;
+  uint64_t max_message_size = 1 << 20;
+  uint64_t memory_limit = 1ULL << 30;
+  std::optional<uint32_t> workers;  // nullopt: auto
+  Log log;
+  Duration shutdown_timeout = 30s;
+  uint32_t max_dynamic_upstreams = 1000;
+  std::vector<Listen> listen;
+  std::optional<Admin> admin;
+  std::string metrics_prefix = "trunkline";
+  std::map<std::string, Upstream> upstreams;
+  std::vector<Route> routes;
+  std::vector<User> users;
+  std::vector<AuthenticationRule> authentication;  // empty: scram-sha-256 for all
+  std::vector<IdentMapping> ident;
+};
+
+}  // namespace trunkline::config
