@@ -5,6 +5,7 @@
 # src/CMakeLists.txt and fails when an include goes up or sideways.
 function(trunkline_module name)
   cmake_parse_arguments(arg "" "LAYER" "DEPS" ${ARGN})
+  set_property(GLOBAL APPEND PROPERTY trunkline_modules ${name})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cc")
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$|/main\\.cc$")
