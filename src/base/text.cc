@@ -45,21 +45,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// Length of the UTF-8 sequence at the start of `text`, 0 when it is not valid.
-size_t utf8_sequence(std::string_view text) {
-  auto lead = static_cast<uint8_t>(text[0]);
-  size_t length = lead < 0x80                   ? 1
-                  : lead >= 0xc2 && lead < 0xe0 ? 2
-                  : lead >= 0xe0 && lead < 0xf0 ? 3
-                  : lead >= 0xf0 && lead < 0xf5 ? 4
-                                                : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) return 0;
-  }
-  return length;
-}
-
 }  // namespace
 
 std::string_view nearest_word(std::string_view text, std::span<const std::string_view> words) {
@@ -73,6 +58,20 @@ std::string_view nearest_word(std::string_view text, std::span<const std::string
     }
   }
   return best;
+}
+
+size_t utf8_sequence(std::string_view text) {
+  auto lead = static_cast<uint8_t>(text[0]);
+  size_t length = lead < 0x80                   ? 1
+                  : lead >= 0xc2 && lead < 0xe0 ? 2
+                  : lead >= 0xe0 && lead < 0xf0 ? 3
+                  : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) return 0;
+  }
+  return length;
 }
 
 std::string printable(std::string_view hostile, size_t max_bytes) {
