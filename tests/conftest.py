@@ -1,0 +1,143 @@
+"""Fixtures every test shares: certificates, one cluster of each version, proxies that get stopped.
+
+Clusters live for the session and are started on first use. A test that changes a server (kills
+it, swaps its certificate) takes a cluster of its own from `new_cluster`.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List
+
+import pytest
+
+from lib.certs import TestCertificates
+from lib.postgres import Cluster, Template
+from lib.trunkline import Trunkline, base_config
+
+
+@pytest.fixture(scope="session")
+def session_folder() -> Iterator[Path]:
+    """A temporary folder the server's account may enter (pytest's own are private)."""
+    folder = Path(tempfile.mkdtemp(prefix="trunkline-e2e-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def certificates(session_folder: Path) -> TestCertificates:
+    return TestCertificates(session_folder / "certs")
+
+
+class Clusters:
+    """Hands out templates and clusters by version and stops what it started."""
+
+    def __init__(self, folder: Path, certificates: TestCertificates) -> None:
+        self.folder, self.certificates = folder, certificates
+        self._templates: Dict[int, Template] = {}
+        self._shared: Dict[int, Cluster] = {}
+        self.started: List[Cluster] = []
+
+    def template(self, version: int) -> Template:
+        if version not in self._templates:
+            self._templates[version] = Template(version, self.folder, self.certificates)
+        return self._templates[version]
+
+    def new(self, version: int, tls: bool = True, **settings: str) -> Cluster:
+        """A started cluster; its owner stops it."""
+        pair = self.certificates.server if tls else None
+        cluster = self.template(version).cluster(pair, **settings)
+        self.started.append(cluster)
+        return cluster.start()
+
+    def shared(self, version: int) -> Cluster:
+        if version not in self._shared:
+            self._shared[version] = self.new(version)
+        return self._shared[version]
+
+    def stop(self) -> None:
+        for cluster in self.started:
+            cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def clusters(session_folder: Path, certificates: TestCertificates) -> Iterator[Clusters]:
+    found = Clusters(session_folder, certificates)
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="session")
+def pg15(clusters: Clusters) -> Cluster:
+    return clusters.shared(15)
+
+
+@pytest.fixture(scope="session")
+def pg18(clusters: Clusters) -> Cluster:
+    return clusters.shared(18)
+
+
+@pytest.fixture(params=[15, 18], ids=["pg15", "pg18"])
+def cluster(request, clusters: Clusters) -> Cluster:
+    """The shared cluster of each version in turn."""
+    return clusters.shared(request.param)
+
+
+@pytest.fixture
+def new_cluster(clusters: Clusters) -> Iterator[Callable[..., Cluster]]:
+    """Makes clusters this test may break: new_cluster(15, tls=False, …)."""
+    mine: List[Cluster] = []
+
+    def make(version: int = 15, tls: bool = True, **settings: str) -> Cluster:
+        mine.append(clusters.new(version, tls, **settings))
+        return mine[-1]
+
+    yield make
+    for each in mine:
+        each.stop()
+        shutil.rmtree(each.data, ignore_errors=True)
+
+
+class Proxy(Trunkline):
+    """A Trunkline with one listener, addressed like a server: .host and .port."""
+
+    @property
+    def host(self) -> str:
+        return self.addresses()[0][0]
+
+    @property
+    def port(self) -> int:
+        return self.addresses()[0][1]
+
+
+ProxyFactory = Callable[..., Proxy]
+
+
+@pytest.fixture
+def proxy_factory(tmp_path: Path) -> Iterator[ProxyFactory]:
+    """Starts proxies and stops them with their exit code and log checked: start(**config).
+
+    A test that ends its proxy itself calls .stop() or leaves it dead with .program set to None.
+    """
+    started: List[Proxy] = []
+
+    def start(environment: dict = None, run: bool = True, **config) -> Proxy:
+        proxy = Proxy(tmp_path, base_config(**config), f"trunkline-{len(started)}", environment)
+        started.append(proxy)
+        return proxy.start() if run else proxy
+
+    yield start
+    failures = []
+    for proxy in started:
+        try:
+            proxy.stop()
+        except AssertionError as error:
+            failures.append(str(error))
+    assert not failures, "\n".join(failures)
+
+
+def upstream_of(cluster: Cluster, **tls) -> dict:
+    """An `upstreams` entry for a cluster over TCP; without arguments in plaintext."""
+    return {"servers": [{"host": cluster.host, "port": cluster.port}],
+            "tls": tls or {"mode": "disable"}}
