@@ -1,0 +1,277 @@
+#include <cstring>
+#include <gtest/gtest.h>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+#include "io/blocking_pool.h"
+#include "io/epoll_backend.h"
+#include "io/listen.h"
+#include "io/loop.h"
+#include "io/socket.h"
+
+namespace trunkline::io {
+namespace {
+
+struct LoopTest : testing::Test {
+  Loop loop{std::make_unique<EpollBackend>()};
+
+  // Runs until every spawned coroutine has ended.
+  void run_to_end() {
+    for (int round = 0; loop.spawned() > 0; ++round) {
+      ASSERT_LT(round, 1'000'000) << "a coroutine never ends";
+      loop.run_once(true);
+    }
+  }
+
+  std::pair<Socket, Socket> socket_pair() {
+    int fds[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    return {Socket(loop, fds[0], true), Socket(loop, fds[1], true)};
+  }
+};
+
+iovec view(std::string_view bytes) {
+  return {const_cast<char*>(bytes.data()), bytes.size()};
+}
+
+Task<int> immediate(int value) {
+  co_return value;
+}
+
+Task<int> deep(int depth) {
+  if (depth == 0) co_return 0;
+  co_return 1 + co_await deep(depth - 1);
+}
+
+TEST_F(LoopTest, TasksThatFinishAtOnceCostNoSuspension) {
+  int sum = 0;
+  loop.spawn([](int& out) -> Task<> {
+    for (int i = 0; i < 100'000; ++i) out += co_await immediate(1);
+    out += co_await deep(100);
+  }(sum));
+  EXPECT_EQ(loop.spawned(), 0U);
+  EXPECT_EQ(sum, 100'100);
+}
+
+TEST_F(LoopTest, TimersFireInOrder) {
+  std::string order;
+  auto sleeper = [](Loop& on, Duration delay, char mark, std::string& out) -> Task<> {
+    co_await on.sleep_until(on.now() + delay);
+    out += mark;
+  };
+  loop.spawn(sleeper(loop, 30ms, 'c', order));
+  loop.spawn(sleeper(loop, 10ms, 'a', order));
+  loop.spawn(sleeper(loop, 20ms, 'b', order));
+  run_to_end();
+  EXPECT_EQ(order, "abc");
+}
+
+TEST_F(LoopTest, ManyTimersStopAndFire) {
+  Waiter waiter(loop);
+  std::vector<std::unique_ptr<Timer>> timers;
+  for (int i = 0; i < 1000; ++i) {
+    timers.push_back(std::make_unique<Timer>(waiter, 1));
+    timers.back()->start(loop.now() + std::chrono::milliseconds((i * 7919) % 1000));
+  }
+  for (size_t i = 0; i < timers.size(); i += 2) timers[i]->stop();
+  EXPECT_EQ(loop.timers().size(), 500U);
+  Instant last{};
+  while (!loop.timers().empty()) {
+    EXPECT_GE(loop.timers().next_deadline(), last);
+    last = loop.timers().next_deadline();
+    loop.timers().fire_due(last);
+  }
+}
+
+TEST_F(LoopTest, ADeadlinePassesWithoutBytes) {
+  auto [a, b] = socket_pair();
+  bool readable = true;
+  loop.spawn([](Loop& on, Socket& socket, bool& out) -> Task<> {
+    out = co_await socket.wait_readable(on.now() + 10ms);
+  }(loop, a, readable));
+  run_to_end();
+  EXPECT_FALSE(readable);
+}
+
+TEST_F(LoopTest, BytesGoBothWaysUnderBackPressure) {
+  auto [a, b] = socket_pair();
+  constexpr size_t kBytes = 8 << 20;
+  auto sender = [](Socket& socket) -> Task<> {
+    std::string chunk(100'000, 'x');
+    for (size_t sent = 0; sent < kBytes;) {
+      iovec part = view(std::string_view(chunk).substr(0, std::min(chunk.size(), kBytes - sent)));
+      ssize_t n = socket.send({&part, 1});
+      if (n == -EAGAIN) {
+        EXPECT_FALSE(socket.writable());
+        co_await socket.wait_writable(Instant::max());
+        continue;
+      }
+      EXPECT_GT(n, 0);
+      sent += static_cast<size_t>(n);
+    }
+    socket.shutdown_write();
+  };
+  size_t received[2] = {};
+  auto receiver = [](Socket& socket, size_t& total) -> Task<> {
+    std::string buffer(64 << 10, '\0');
+    for (;;) {
+      co_await socket.wait_readable(Instant::max());
+      ssize_t n = socket.recv(buffer);
+      if (n == -EAGAIN) continue;
+      if (n <= 0) co_return;
+      total += static_cast<size_t>(n);
+    }
+  };
+  // Sender and receiver of one socket wait at the same time, as the relay does not: so each has a
+  // waiter's turn by itself.
+  loop.spawn(sender(a));
+  loop.spawn(receiver(b, received[0]));
+  run_to_end();
+  EXPECT_EQ(received[0], kBytes);
+}
+
+TEST_F(LoopTest, AShortReadIsTakenAsDrainedButNotAfterAHangup) {
+  auto [a, b] = socket_pair();
+  iovec part = view("hello");
+  b.send({&part, 1});
+  b.close();
+  loop.run_once(false);
+  ASSERT_TRUE(a.readable());
+  char buffer[64];
+  EXPECT_EQ(a.recv(buffer), 5);
+  EXPECT_TRUE(a.readable());  // data and end of file came as one edge
+  EXPECT_EQ(a.recv(buffer), 0);
+}
+
+TEST_F(LoopTest, AWaiterHearsSeveralSocketsAndADeadline) {
+  auto [a, b] = socket_pair();
+  auto [c, d] = socket_pair();
+  Waiter waiter(loop);
+  Timer timer(waiter, 1U << 16);
+  a.bind(waiter, 0);
+  c.bind(waiter, 8);
+  timer.start(loop.now() + 5ms);
+  std::vector<uint32_t> seen;
+  constexpr uint32_t kMask = kReadable | kReadable << 8 | 1U << 16;
+  loop.spawn([](Waiter& on, std::vector<uint32_t>& out) -> Task<> {
+    while (out.size() < 2) {
+      uint32_t bits = co_await on.wait(kMask);
+      out.push_back(bits);
+      on.clear(bits);
+    }
+  }(waiter, seen));
+  iovec part = view("x");
+  d.send({&part, 1});
+  run_to_end();
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0], kReadable << 8);
+  EXPECT_EQ(seen[1], 1U << 16);
+  a.unbind();
+  c.unbind();
+}
+
+TEST_F(LoopTest, ClosingInsideABatchDropsItsEvents) {
+  auto pair = std::make_unique<std::pair<Socket, Socket>>(socket_pair());
+  auto other = socket_pair();
+  iovec part = view("x");
+  pair->second.send({&part, 1});
+  other.second.send({&part, 1});
+  int woken = 0;
+  // Both sockets are readable in one batch; the first to wake closes the other's.
+  auto closer = [](Socket& mine, std::unique_ptr<std::pair<Socket, Socket>>& victim,
+                   int& count) -> Task<> {
+    co_await mine.wait_readable(Instant::max());
+    ++count;
+    victim.reset();
+  };
+  loop.spawn(closer(other.first, pair, woken));
+  run_to_end();
+  loop.run_once(false);
+  EXPECT_EQ(woken, 1);
+}
+
+TEST_F(LoopTest, MailFromOtherThreadsArrives) {
+  int sum = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this, &sum] {
+      for (int i = 0; i < 1000; ++i) loop.post([&sum] { ++sum; });
+    });
+  }
+  while (sum < 4000) loop.run_once(true);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(sum, 4000);
+}
+
+TEST(Offload, RunsOnAnotherThreadAndComesBack) {
+  Loop loop(std::make_unique<EpollBackend>());
+  BlockingPool pool(2);
+  Loop with_pool(std::make_unique<EpollBackend>(), &pool);
+  std::thread::id there;
+  std::thread::id back;
+  with_pool.spawn([](Loop& on, std::thread::id& a, std::thread::id& b) -> Task<> {
+    a = co_await on.offload([] { return std::this_thread::get_id(); });
+    b = std::this_thread::get_id();
+  }(with_pool, there, back));
+  while (with_pool.spawned() > 0) with_pool.run_once(true);
+  EXPECT_NE(there, std::this_thread::get_id());
+  EXPECT_EQ(back, std::this_thread::get_id());
+}
+
+TEST_F(LoopTest, ConnectsAndAcceptsOverTcp) {
+  auto fd = open_listener(SocketAddress::ip(*IpAddress::parse("127.0.0.1"), 0), {});
+  ASSERT_TRUE(fd.has_value());
+  SocketAddress bound = bound_address(*fd);
+  Acceptor acceptor(loop, *fd);
+  std::expected<Socket, int> connected = std::unexpected(0);
+  loop.spawn([](Loop& on, SocketAddress to, std::expected<Socket, int>& out) -> Task<> {
+    out = co_await connect(on, to, on.now() + 1s);
+  }(loop, bound, connected));
+  run_to_end();
+  ASSERT_TRUE(connected.has_value());
+  auto accepted = acceptor.accept();
+  ASSERT_TRUE(accepted.has_value());
+  EXPECT_TRUE(accepted->peer.ip_address().is_loopback());
+  ::close(accepted->fd);
+  EXPECT_EQ(acceptor.accept().error(), -EAGAIN);
+  acceptor.stop();
+  ::close(*fd);
+}
+
+TEST_F(LoopTest, ARefusedConnectTellsSo) {
+  auto fd = open_listener(SocketAddress::ip(*IpAddress::parse("127.0.0.1"), 0), {});
+  SocketAddress bound = bound_address(*fd);
+  ::close(*fd);
+  int error = 0;
+  loop.spawn([](Loop& on, SocketAddress to, int& out) -> Task<> {
+    auto socket = co_await connect(on, to, on.now() + 1s);
+    out = socket ? 0 : socket.error();
+  }(loop, bound, error));
+  run_to_end();
+  EXPECT_EQ(error, -ECONNREFUSED);
+}
+
+TEST_F(LoopTest, ASocketMovesToAnotherLoop) {
+  auto [a, b] = socket_pair();
+  iovec part = view("moved");
+  b.send({&part, 1});
+  loop.run_once(false);
+  Loop other(std::make_unique<EpollBackend>());
+  Socket moved(other, a.release(), true);
+  other.run_once(true);  // epoll reports what is there anew
+  char buffer[16];
+  EXPECT_EQ(moved.recv(buffer), 5);
+}
+
+TEST(SocketAddress, PrintsAndBounds) {
+  EXPECT_EQ(SocketAddress::ip(*IpAddress::parse("10.0.0.1"), 5432).to_string(), "10.0.0.1:5432");
+  EXPECT_EQ(SocketAddress::ip(*IpAddress::parse("::1"), 5432).to_string(), "[::1]:5432");
+  EXPECT_EQ(SocketAddress::unix_path("/run/x")->to_string(), "/run/x");
+  EXPECT_TRUE(SocketAddress::unix_path(std::string(107, 'p')));
+  EXPECT_FALSE(SocketAddress::unix_path(std::string(108, 'p')));
+}
+
+}  // namespace
+}  // namespace trunkline::io
