@@ -1,0 +1,65 @@
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/model.h"
+#include "route/decision.h"
+#include "route/facts.h"
+#include "route/matcher.h"
+#include "route/rewrite.h"
+#include "upstream/set.h"
+
+namespace trunkline::route {
+
+// PostgreSQL's NAMEDATALEN less one: the server would cut a longer name, and so open another
+// database than the route means.
+inline constexpr size_t kNameBytesMax = 63;
+
+// One route, compiled; what `decide` and `explain` read.
+struct Entry {
+  std::shared_ptr<const Route> route;
+  Matcher matcher;
+  std::optional<std::string> reject;
+  upstream::UpstreamPtr upstream;  // null when it rejects; a pattern when `hosts` is not empty
+  std::vector<Rewrite> hosts;      // of an inline upstream with captures
+  std::optional<Rewrite> database;
+
+  // A route that changes names the client has not shown cannot be followed.
+  bool rewrites() const { return database.has_value() || route->login.has_value(); }
+};
+
+struct Compiled;
+
+// The routes of one configuration; the first that matches wins. Immutable, part of the snapshot;
+// any thread.
+class RouteTable {
+ public:
+  // `set` must come from the same configuration.
+  static std::expected<Compiled, std::vector<config::Problem>> compile(
+      const config::Config& config, std::shared_ptr<const upstream::Set> set);
+
+  Decision decide(const Facts& facts) const;
+
+  std::span<const Entry> entries() const { return entries_; }
+
+ private:
+  friend class TableCompiler;
+  Decision follow(const Entry& entry, const Captures& captures) const;
+
+  std::vector<Entry> entries_;
+  std::shared_ptr<const upstream::Set> set_;
+};
+
+struct Compiled {
+  std::shared_ptr<const RouteTable> table;
+  std::vector<config::Problem> warnings;
+};
+
+// Why an entry cannot be followed with these facts although its match would hold; nullopt: it can.
+std::optional<Key> missing_fact(const Entry& entry, const Facts& facts);
+
+}  // namespace trunkline::route

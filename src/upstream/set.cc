@@ -1,0 +1,126 @@
+#include "upstream/set.h"
+
+#include <fmt/format.h>
+#include <ranges>
+#include <utility>
+
+#include "base/text.h"
+
+namespace trunkline::upstream {
+
+namespace {
+
+std::string joined_servers(const config::Upstream& settings) {
+  std::string name;
+  for (const config::ServerAddress& server : settings.servers) {
+    if (!name.empty()) name += ',';
+    name += server_name(server);
+  }
+  return name;
+}
+
+// Two inline upstreams are one when they cannot be told apart by a connection.
+std::string inline_key(const config::Upstream& settings) {
+  const config::ServerTls& tls = settings.tls;
+  return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}", joined_servers(settings),
+                     std::to_underlying(tls.mode), std::to_underlying(tls.negotiation), tls.ca_file,
+                     tls.server_name, tls.cert_file, tls.key_file,
+                     settings.connect_timeout.count());
+}
+
+std::shared_ptr<Health> health_of(const config::ServerAddress& address, const Upstream* previous) {
+  if (previous != nullptr) {
+    for (const Server& server : previous->servers()) {
+      if (server.address.host == address.host && server.address.port == address.port)
+        return server.health;
+    }
+  }
+  return std::make_shared<Health>();
+}
+
+UpstreamPtr lookup(const std::map<std::string, UpstreamPtr, std::less<>>& in,
+                   std::string_view key) {
+  auto found = in.find(key);
+  return found == in.end() ? nullptr : found->second;
+}
+
+}  // namespace
+
+class Set::Builder {
+ public:
+  Builder(const config::Config& config, const Set* previous)
+      : config_(config), previous_(previous), set_(new Set) {}
+
+  std::expected<std::shared_ptr<const Set>, std::vector<config::Problem>> build() {
+    for (const auto& [name, settings] : config_.upstreams) {
+      UpstreamPtr old = previous_ != nullptr ? lookup(previous_->named_, name) : nullptr;
+      set_->named_.emplace(name, compile_one(name, settings, old));
+    }
+    for (size_t i = 0; i < config_.routes.size(); ++i) set_->of_route_.push_back(of_route(i));
+    if (!problems_.empty()) return std::unexpected(std::move(problems_));
+    share_dynamic();
+    return set_;
+  }
+
+ private:
+  UpstreamPtr compile_one(const std::string& name, const config::Upstream& settings,
+                          const UpstreamPtr& old) {
+    if (old != nullptr && same_settings(old->settings(), settings)) return old;
+    std::vector<std::shared_ptr<Health>> health;
+    for (const config::ServerAddress& server : settings.servers) {
+      health.push_back(health_of(server, old.get()));
+    }
+    return std::make_shared<const Upstream>(name, settings, std::move(health));
+  }
+
+  UpstreamPtr of_route(size_t index) {
+    const config::Route& route = config_.routes[index];
+    if (route.reject) return nullptr;
+    if (!route.inline_upstream) return of_name(route, index);
+    std::string key = inline_key(*route.inline_upstream);
+    if (UpstreamPtr same = lookup(set_->inline_, key)) return same;
+    UpstreamPtr old = previous_ != nullptr ? lookup(previous_->inline_, key) : nullptr;
+    UpstreamPtr made =
+        compile_one(joined_servers(*route.inline_upstream), *route.inline_upstream, old);
+    set_->inline_.emplace(std::move(key), made);
+    return made;
+  }
+
+  UpstreamPtr of_name(const config::Route& route, size_t index) {
+    UpstreamPtr found = lookup(set_->named_, route.upstream);
+    if (found == nullptr) {
+      auto keys = config_.upstreams | std::views::keys;
+      std::vector<std::string_view> names(keys.begin(), keys.end());
+      std::string_view nearest = nearest_word(route.upstream, names);
+      problems_.push_back(
+          {route.at, fmt::format("routes[{}].upstream", index),
+           fmt::format(
+               "there is no upstream \"{}\"{}", route.upstream,
+               nearest.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", nearest))});
+    }
+    return found;
+  }
+
+  // The limit changes only when the whole set has compiled: a refused reload changes nothing. (A
+  // later refusal by another module leaves the new limit, which only bounds memory.)
+  void share_dynamic() {
+    if (previous_ != nullptr) {
+      set_->dynamic_ = previous_->dynamic_;
+      set_->dynamic_->set_limit(config_.max_dynamic_upstreams);
+    } else {
+      set_->dynamic_ = std::make_shared<DynamicUpstreams>(config_.max_dynamic_upstreams);
+    }
+  }
+
+  const config::Config& config_;
+  const Set* previous_;
+  std::shared_ptr<Set> set_;
+  std::vector<config::Problem> problems_;
+};
+
+std::expected<std::shared_ptr<const Set>, std::vector<config::Problem>> Set::compile(
+    const config::Config& config, const Set* previous) {
+  return Builder(config, previous).build();
+}
+
+}  // namespace trunkline::upstream

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "config/model.h"
+#include "upstream/dynamic.h"
+#include "upstream/upstream.h"
+
+namespace trunkline::upstream {
+
+// All upstreams of one configuration: the named ones and those written inline in routes. Immutable,
+// part of the snapshot; any thread.
+class Set {
+ public:
+  // `previous` is the set this one replaces, or null. An upstream that the reload does not touch
+  // stays the same object; servers of a touched one keep their health. Reads certificate files,
+  // never the network.
+  static std::expected<std::shared_ptr<const Set>, std::vector<config::Problem>> compile(
+      const config::Config& config, const Set* previous);
+
+  using Named = std::map<std::string, UpstreamPtr, std::less<>>;
+  const Named& named() const { return named_; }
+
+  // Where `routes[index]` leads, possibly a pattern; null for a route that rejects.
+  UpstreamPtr of_route(size_t index) const { return of_route_[index]; }
+
+  DynamicUpstreams& dynamic() const { return *dynamic_; }
+
+ private:
+  class Builder;
+  Set() = default;
+
+  Named named_;
+  std::vector<UpstreamPtr> of_route_;
+  std::map<std::string, UpstreamPtr, std::less<>> inline_;  // by servers and TLS settings
+  std::shared_ptr<DynamicUpstreams> dynamic_;
+};
+
+}  // namespace trunkline::upstream

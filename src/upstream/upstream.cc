@@ -1,0 +1,42 @@
+#include "upstream/upstream.h"
+
+#include <algorithm>
+#include <cassert>
+#include <fmt/format.h>
+#include <utility>
+
+namespace trunkline::upstream {
+
+std::string server_name(const config::ServerAddress& address) {
+  if (address.is_unix()) return fmt::format("{}/.s.PGSQL.{}", address.host, address.port);
+  bool ipv6 = address.host.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", ipv6 ? "[" : "", address.host, ipv6 ? "]" : "", address.port);
+}
+
+Upstream::Upstream(std::string name, config::Upstream settings,
+                   std::vector<std::shared_ptr<Health>> health)
+    : name_(std::move(name)), settings_(std::move(settings)) {
+  assert(health.size() == settings_.servers.size());
+  for (size_t i = 0; i < settings_.servers.size(); ++i) {
+    servers_.push_back({settings_.servers[i], std::move(health[i])});
+  }
+}
+
+bool Upstream::is_pattern() const {
+  return std::ranges::any_of(settings_.servers, [](const config::ServerAddress& server) {
+    return server.host.find('$') != std::string::npos;
+  });
+}
+
+bool same_settings(const config::Upstream& a, const config::Upstream& b) {
+  auto same_server = [](const config::ServerAddress& x, const config::ServerAddress& y) {
+    return x.host == y.host && x.port == y.port;
+  };
+  auto tls = [](const config::ServerTls& s) {
+    return std::tie(s.mode, s.negotiation, s.ca_file, s.server_name, s.cert_file, s.key_file);
+  };
+  return std::ranges::equal(a.servers, b.servers, same_server) && tls(a.tls) == tls(b.tls) &&
+         a.connect_timeout == b.connect_timeout;
+}
+
+}  // namespace trunkline::upstream

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "config/model.h"
+#include "upstream/health.h"
+
+namespace trunkline::upstream {
+
+struct Server {
+  config::ServerAddress address;
+  std::shared_ptr<Health> health;
+};
+
+// "host:port", or the path of a unix socket.
+std::string server_name(const config::ServerAddress& address);
+
+// A named set of servers that hold the same data, tried in order. Immutable but for the health of
+// its servers; made by `Set`, shared by the configuration snapshot and by every session that uses
+// it. Any thread.
+class Upstream {
+ public:
+  Upstream(std::string name, config::Upstream settings,
+           std::vector<std::shared_ptr<Health>> health);
+
+  // A name of `upstreams`; for an inline upstream its servers ("db1.internal:5432").
+  const std::string& name() const { return name_; }
+  std::span<const Server> servers() const { return servers_; }
+  Duration connect_timeout() const { return settings_.connect_timeout; }
+  const config::ServerTls& tls_settings() const { return settings_.tls; }
+  const config::Upstream& settings() const { return settings_; }
+
+  // An inline upstream whose hosts hold captures: no server yet, see `DynamicUpstreams`.
+  bool is_pattern() const;
+
+ private:
+  std::string name_;
+  config::Upstream settings_;
+  std::vector<Server> servers_;
+};
+
+using UpstreamPtr = std::shared_ptr<const Upstream>;
+
+// Equal in all that matters to a connection, wherever in the file they stand.
+bool same_settings(const config::Upstream& a, const config::Upstream& b);
+
+}  // namespace trunkline::upstream
