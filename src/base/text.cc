@@ -61,7 +61,8 @@ std::string_view nearest_word(std::string_view text, std::span<const std::string
 }
 
 size_t utf8_sequence(std::string_view text) {
-  auto lead = static_cast<uint8_t>(text[0]);
+  auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  uint8_t lead = byte(0);
   size_t length = lead < 0x80                   ? 1
                   : lead >= 0xc2 && lead < 0xe0 ? 2
                   : lead >= 0xe0 && lead < 0xf0 ? 3
@@ -69,8 +70,13 @@ size_t utf8_sequence(std::string_view text) {
                                                 : 0;
   if (length == 0 || length > text.size()) return 0;
   for (size_t i = 1; i < length; ++i) {
-    if ((static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) return 0;
+    if ((byte(i) & 0xc0) != 0x80) return 0;
   }
+  // RFC 3629, section 4: overlong forms, surrogates and what lies beyond U+10FFFF.
+  if (lead == 0xe0 && byte(1) < 0xa0) return 0;
+  if (lead == 0xed && byte(1) >= 0xa0) return 0;
+  if (lead == 0xf0 && byte(1) < 0x90) return 0;
+  if (lead == 0xf4 && byte(1) >= 0x90) return 0;
   return length;
 }
 
@@ -79,10 +85,11 @@ std::string printable(std::string_view hostile, size_t max_bytes) {
   while (!hostile.empty() && out.size() < max_bytes) {
     auto byte = static_cast<uint8_t>(hostile[0]);
     size_t sequence = utf8_sequence(hostile);
+    bool is_c1_control = sequence == 2 && byte == 0xc2 && static_cast<uint8_t>(hostile[1]) < 0xa0;
     if (byte == '\\') {
       out += "\\\\";
       sequence = 1;
-    } else if (byte < 0x20 || byte == 0x7f || sequence == 0) {
+    } else if (byte < 0x20 || byte == 0x7f || sequence == 0 || is_c1_control) {
       char escaped[5];
       std::snprintf(escaped, sizeof escaped, "\\x%02x", byte);
       out += escaped;
