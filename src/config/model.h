@@ -147,13 +147,14 @@ struct Route {
 struct User {
   Location at;
   std::string name;
-  Secret password;  // verifier, md5…, or plain
+  Secret password;  // verifier, md5…, or plain; empty: no password lets this user in
 };
 
 enum class ConnectionType : uint8_t { any, local, host, hostssl, hostnossl };
 enum class AuthMethod : uint8_t { trust, reject, password, md5, scram_sha_256, cert, peer };
 
-// A name list of pg_hba: `all`, names, `+role` is refused, `/regex`.
+// A name of a rule: `all`, a plain name, `sameuser`, `replication`, or an RE2 expression that must
+// match the whole name (the loader has rewritten PostgreSQL's search form).
 struct HbaName {
   enum class Kind : uint8_t { all, exact, regex, same_user, replication } kind = Kind::all;
   std::string text;
@@ -167,11 +168,12 @@ struct AuthenticationRule {
   std::vector<IpNetwork> sources;  // empty: all
   AuthMethod method = AuthMethod::scram_sha_256;
   std::string map;  // ident map for cert and peer; empty: names must be equal
-  bool client_certificate_required =
-      false;  // clientcert=verify-full / verify-ca beside another method
+  bool client_certificate_required = false;    // clientcert=verify-ca beside another method
+  bool client_certificate_names_user = false;  // clientcert=verify-full: it must also fit the user
 };
 
-// One line of an ident map: system name (or /regex with one capture) to database user.
+// One line of an ident map: system name (or /regex with one capture, which must match the whole
+// name) to database user, where \\1 stands for the capture.
 struct IdentMapping {
   Location at;
   std::string map;
@@ -202,6 +204,7 @@ struct Config {
   std::vector<User> users;
   std::vector<AuthenticationRule> authentication;  // empty: scram-sha-256 for all
   std::vector<IdentMapping> ident;
+  std::vector<Problem> warnings;  // what is allowed and probably not meant
 };
 
 }  // namespace trunkline::config

@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "config/sections.h"
+
+namespace trunkline::config {
+
+namespace {
+
+class Checker {
+ public:
+  Checker(const Mapping& root, Config& config)
+      : root_(root), reader_(root.value().reader()), config_(config) {
+    if (auto routes = root.has("routes") ? root.find("routes") : std::nullopt) {
+      written_routes_ = routes->node().items.size();
+    }
+  }
+
+  void run() {
+    add_only_route();
+    for (size_t i = 0; i < config_.routes.size(); ++i) check_route(i);
+    check_reachable();
+    check_upstreams_used();
+    check_users();
+    check_rules();
+    check_admin();
+  }
+
+ private:
+  // One upstream and nothing that chooses: all clients go there.
+  void add_only_route() {
+    bool chooses = root_.has("routes") || root_.has("mappings") || root_.has("user_mappings");
+    if (chooses) return;
+    if (config_.upstreams.size() == 1) {
+      const auto& [name, upstream] = *config_.upstreams.begin();
+      config_.routes.push_back({.at = upstream.at, .upstream = name});
+    } else if (config_.upstreams.size() > 1) {
+      root_.value().error("`routes` is missing: there are several upstreams to choose from");
+    } else if (!root_.has("upstreams")) {
+      root_.value().error(
+          "there is no way to a server: give `upstreams`, `routes`, `mappings` or `user_mappings`");
+    }
+  }
+
+  std::string route_key(size_t index) const {
+    return index < written_routes_ ? "routes[" + std::to_string(index) + "]" : "";
+  }
+
+  void check_route(size_t index) {
+    const Route& route = config_.routes[index];
+    if (!route.upstream.empty() && !config_.upstreams.contains(route.upstream)) {
+      std::vector<std::string_view> names;
+      for (const auto& [name, upstream] : config_.upstreams) names.push_back(name);
+      std::string_view near = nearest_word(route.upstream, names);
+      std::string text = "there is no upstream `" + printable(route.upstream) + "`";
+      if (!near.empty()) text += "; did you mean `" + std::string(near) + "`?";
+      reader_.error(route.at, route_key(index) + ".upstream", std::move(text));
+    }
+    check_passthrough(index);
+    check_relay(index);
+  }
+
+  const Listen* listener(auto accepts) const {
+    auto found = std::ranges::find_if(config_.listen, accepts);
+    return found == config_.listen.end() ? nullptr : &*found;
+  }
+
+  // What arrives encrypted and leaves encrypted shows its SNI and nothing else.
+  void check_passthrough(size_t index) {
+    const Route& route = config_.routes[index];
+    const Listen* listen =
+        listener([](const Listen& l) { return l.tls.mode == ClientTlsMode::passthrough; });
+    bool only_plain = route.match.tls.has_value() && !*route.match.tls;
+    if (listen == nullptr || only_plain) return;
+    std::string_view what;
+    if (!route.match.user.empty()) what = "`match.user`";
+    if (!route.match.database.empty()) what = "`match.database`";
+    if (!route.match.application_name.empty()) what = "`match.application_name`";
+    if (route.database) what = "`database`";
+    if (route.login) what = "`login`";
+    if (what.empty()) return;
+    reader_.error(route.at, route_key(index),
+                  "this route has " + std::string(what) + ", but the listener of line " +
+                      std::to_string(listen->at.line) +
+                      " has TLS mode passthrough, where nothing but the SNI can be seen or "
+                      "changed; give the listener certificates and mode allow or require, or "
+                      "the route `match: {tls: false}`");
+  }
+
+  // SCRAM with channel binding names the certificate the client saw.
+  void check_relay(size_t index) {
+    const Route& route = config_.routes[index];
+    if (route.auth != AuthMode::relay || route.match.tls == false) return;
+    const Upstream* upstream = route.inline_upstream ? &*route.inline_upstream : nullptr;
+    if (auto found = config_.upstreams.find(route.upstream); found != config_.upstreams.end()) {
+      upstream = &found->second;
+    }
+    const Listen* listen = listener([](const Listen& l) {
+      return l.tls.mode == ClientTlsMode::allow || l.tls.mode == ClientTlsMode::require;
+    });
+    if (upstream == nullptr || upstream->tls.mode == ServerTlsMode::disable || listen == nullptr) {
+      return;
+    }
+    reader_.warning(route.at, route_key(index),
+                    "with `auth: relay` and TLS on both sides, clients that use SCRAM channel "
+                    "binding fail, unless the proxy's certificate is the server's own; use "
+                    "`auth: terminate`, a passthrough listener, or `channel_binding=disable` in "
+                    "the clients");
+  }
+
+  void check_reachable() {
+    for (size_t i = 0; i + 1 < config_.routes.size(); ++i) {
+      const Match& match = config_.routes[i].match;
+      bool matches_all = match.sni.empty() && match.user.empty() && match.database.empty() &&
+                         match.application_name.empty() && match.source.empty() && !match.tls;
+      if (!matches_all) continue;
+      reader_.warning(config_.routes[i + 1].at, route_key(i + 1),
+                      "never reached: the route of line " +
+                          std::to_string(config_.routes[i].at.line) + " matches every client");
+      return;
+    }
+  }
+
+  void check_upstreams_used() {
+    for (const auto& [name, upstream] : config_.upstreams) {
+      bool used = std::ranges::any_of(config_.routes,
+                                      [&](const Route& route) { return route.upstream == name; });
+      if (!used) reader_.warning(upstream.at, "upstreams." + name, "no route names it");
+    }
+  }
+
+  void check_users() {
+    std::unordered_map<std::string_view, const User*> seen;
+    for (const User& user : config_.users) {
+      auto [first, added] = seen.emplace(user.name, &user);
+      if (added) continue;
+      const Location& at = first->second->at;
+      reader_.error(user.at, "users",
+                    "the user `" + printable(user.name) + "` is also in " + at.file + ":" +
+                        std::to_string(at.line));
+    }
+  }
+
+  void check_rules() {
+    bool asks = listener([](const Listen& l) {
+                  return l.tls.client_certificate != ClientCertificate::none;
+                }) != nullptr;
+    for (const AuthenticationRule& rule : config_.authentication) {
+      bool needs = rule.method == AuthMethod::cert || rule.client_certificate_required;
+      if (needs && !asks) {
+        reader_.warning(rule.at, "authentication",
+                        "nobody gets in by this rule: no listener asks for a certificate "
+                        "(`client_certificate`)");
+      }
+      bool known = rule.map.empty() || std::ranges::any_of(config_.ident, [&](const auto& entry) {
+                     return entry.map == rule.map;
+                   });
+      if (!known) {
+        reader_.error(rule.at, "authentication",
+                      "there is no map `" + printable(rule.map) + "` in `ident` or `ident_file`");
+      }
+    }
+    warn_without_users();
+  }
+
+  void warn_without_users() {
+    bool terminates = std::ranges::any_of(config_.routes, [](const Route& route) {
+      return route.auth == AuthMode::terminate && !route.reject;
+    });
+    bool by_password = config_.authentication.empty() ||
+                       std::ranges::any_of(config_.authentication, [](const auto& rule) {
+                         return rule.method == AuthMethod::password ||
+                                rule.method == AuthMethod::md5 ||
+                                rule.method == AuthMethod::scram_sha_256;
+                       });
+    if (terminates && by_password && config_.users.empty() && !root_.has("users_file")) {
+      root_.value().warning(
+          "nobody can log in by password: the proxy authenticates clients itself and has neither "
+          "`users` nor `users_file`; `auth: relay` in a route leaves it to the server");
+    }
+  }
+
+  void check_admin() {
+    if (!config_.admin) return;
+    for (const Listen& listen : config_.listen) {
+      bool same = listen.address == config_.admin->address || listen.address == "*" ||
+                  config_.admin->address == "*";
+      if (same && !listen.is_unix() && listen.port == config_.admin->port) {
+        reader_.error(listen.at, "listen", "`admin` has the same address and port");
+      }
+    }
+  }
+
+  const Mapping& root_;
+  Reader& reader_;
+  Config& config_;
+  size_t written_routes_ = 0;
+};
+
+}  // namespace
+
+void check(const Mapping& root, Config& config) {
+  Checker(root, config).run();
+}
+
+}  // namespace trunkline::config

@@ -1,0 +1,270 @@
+#include <array>
+#include <string>
+
+#include "config/model.h"
+#include "config/names.h"
+#include "config/quantity.h"
+#include "config/reference.h"
+
+namespace trunkline::config {
+
+namespace {
+
+// Defaults are read from a model that nothing was loaded into.
+const Config kConfig;
+const Listen kListen;
+const Admin kAdmin;
+const ServerAddress kServer;
+const ServerTls kServerTls;
+const Upstream kUpstream;
+const Route kRoute;
+const AuthenticationRule kRule;
+
+std::string number(uint64_t value) {
+  return std::to_string(value);
+}
+std::string word(auto value) {
+  return std::string(to_word(value));
+}
+
+constexpr auto kNow = Reload::now;
+constexpr auto kCheckout = Reload::next_checkout;
+constexpr auto kLogin = Reload::next_login;
+constexpr auto kRestart = Reload::restart;
+
+constexpr auto kKeys = std::to_array<Key>({
+    {"", "node_id", "number", [] { return number(kConfig.node_id); }, "0 to 16383", kRestart,
+     "Names this process in the cancel keys of a cluster; each process of the cluster has its "
+     "own."},
+    {"", "secret_file", "path", nullptr, "", kRestart,
+     "The key for the salts shown to unknown users and for the authentication of cancel keys. "
+     "Without it both are random at each start."},
+    {"", "login_timeout", "duration", [] { return format_duration(kConfig.login_timeout); },
+     "1ms to 1d", kLogin,
+     "From a client's first byte to its first ReadyForQuery: one deadline over TLS, login and the "
+     "connection to the server."},
+    {"", "max_clients", "number", [] { return number(kConfig.max_clients); }, "1 to 1000000",
+     kLogin, "Sessions at the same time; one more is refused with 53300."},
+    {"", "max_clients_per_source", "number", nullptr, "1 to 1000000", kLogin,
+     "Sessions at the same time from one client address. Without it only `max_clients` counts."},
+    {"", "max_dynamic_upstreams", "number", [] { return number(kConfig.max_dynamic_upstreams); },
+     "1 to 1000000", kNow,
+     "Upstreams that exist because a capture stands in the host of a route's own upstream."},
+    {"", "max_message_size", "size", [] { return format_size(kConfig.max_message_size); },
+     "16KiB to 1GiB", kNow,
+     "Of a message that must be held whole, such as a statement that is rewritten. What only "
+     "passes through streams at any size."},
+    {"", "memory_limit", "size", [] { return format_size(kConfig.memory_limit); },
+     "1MiB to 16384GiB", kNow,
+     "Of all buffers. Relief comes in this order: stop accepting, stop reading from idle clients, "
+     "end the slowest reader."},
+    {"", "workers", "number", [] { return std::string("auto"); }, "auto, or 1 to 1024", kRestart,
+     "Event loops, each on its own thread; `auto` is the number of CPUs this process may use."},
+    {"", "shutdown_timeout", "duration", [] { return format_duration(kConfig.shutdown_timeout); },
+     "1ms to 1d", kNow,
+     "How long a drain waits for open transactions before it closes their sessions."},
+    {"", "log", "mapping", nullptr, "", kNow, "What is logged, and how. See `log`."},
+    {"", "debug", "boolean", [] { return std::string("false"); }, "true or false", kNow,
+     "The same as `log.level: debug`."},
+    {"", "listen", "mapping or list", nullptr, "", kRestart,
+     "Required. Where clients connect. See `listen`."},
+    {"", "admin", "mapping", nullptr, "", kRestart,
+     "The HTTP listener for metrics and health; none without it. See `admin`."},
+    {"", "metrics", "mapping", nullptr, "", kRestart, "See `metrics`."},
+    {"", "upstreams", "mapping of names", nullptr, "", kCheckout,
+     "Named sets of servers that hold the same data. With one upstream and no `routes`, `mappings` "
+     "or `user_mappings`, every client goes there. See `upstreams.<name>`."},
+    {"", "routes", "list", nullptr, "", kLogin,
+     "Which client goes where: the first route that matches wins. Routes of `mappings` and "
+     "`user_mappings` come after these. See `routes`."},
+    {"", "mappings", "list", nullptr, "", kLogin,
+     "Short form: SNI host to server, with `auth: relay`. A listener without certificates is then "
+     "passthrough. One mapping alone also serves clients without TLS. See `mappings`."},
+    {"", "user_mappings", "mapping of users", nullptr, "", kLogin,
+     "Short form: user to server, with `auth: relay`. See `user_mappings.<user>`."},
+    {"", "users", "list", nullptr, "", kLogin, "Whom the proxy authenticates itself. See `users`."},
+    {"", "users_file", "path", nullptr, "", kLogin,
+     "More users, in the format of PgBouncer's auth_file: `\"name\" \"password\"` on each line."},
+    {"", "authentication", "list", nullptr, "", kLogin,
+     "How clients prove who they are: the first rule that matches wins, and none means no. Without "
+     "rules: scram-sha-256 for all. See `authentication`."},
+    {"", "hba_file", "path", nullptr, "", kLogin,
+     "The rules in the syntax of PostgreSQL's pg_hba.conf, instead of `authentication`."},
+    {"", "ident", "list", nullptr, "", kLogin,
+     "Maps of certificate or system names to users, for the `map` of a rule. See `ident`."},
+    {"", "ident_file", "path", nullptr, "", kLogin,
+     "More maps, in the syntax of PostgreSQL's pg_ident.conf."},
+
+    {"log", "level", "word", [] { return word(kConfig.log.level); }, "debug, info, warn or error",
+     kNow, "The least urgent lines that are written."},
+    {"log", "format", "word", [] { return word(kConfig.log.format); }, "text or json", kNow,
+     "One line of text, or one JSON object, for each event."},
+
+    {"listen", "address", "text", [] { return kListen.address; },
+     "IP address, \"*\", or absolute folder", kRestart,
+     "`*` is every address of the machine; a folder holds a unix socket `.s.PGSQL.<port>`."},
+    {"listen", "port", "number", [] { return number(kListen.port); }, "1 to 65535", kRestart,
+     "The port, also part of a unix socket's name."},
+    {"listen", "proxy_protocol", "mapping", nullptr, "", kLogin, "See `listen.proxy_protocol`."},
+    {"listen", "tls", "mapping", nullptr, "", kLogin, "See `listen.tls`."},
+    {"listen.proxy_protocol", "mode", "word", [] { return word(kListen.proxy_protocol.mode); },
+     "off, accept or require", kLogin,
+     "Whether a PROXY header (version 1 or 2) may or must come first and name the client's "
+     "address."},
+    {"listen.proxy_protocol", "from", "network or list", nullptr, "", kLogin,
+     "Required on TCP unless the mode is off: whose headers are believed."},
+    {"listen.tls", "mode", "word", [] { return word(kListen.tls.mode); },
+     "disable, allow, require or passthrough", kLogin,
+     "Whether clients may or must use TLS; `passthrough` chooses by SNI and never decrypts. With "
+     "certificates the default is allow, beside `mappings` without certificates passthrough."},
+    {"listen.tls", "certificates", "list", nullptr, "", kLogin,
+     "Required in mode allow and require. The first is for clients that send no known name. See "
+     "`listen.tls.certificates`."},
+    {"listen.tls", "client_certificate", "word",
+     [] { return word(kListen.tls.client_certificate); }, "none, request or require", kLogin,
+     "Whether a client may or must show a certificate."},
+    {"listen.tls", "client_ca", "path", nullptr, "", kLogin,
+     "Whose client certificates are believed; required unless `client_certificate` is none."},
+    {"listen.tls", "min_version", "word", [] { return word(kListen.tls.min_version); },
+     "1.2 or 1.3", kLogin, "The oldest TLS version that is spoken."},
+    {"listen.tls.certificates", "names", "text or list", nullptr, "host name or \"*.domain\"",
+     kLogin, "SNI names this certificate is for; exact names win over wildcards."},
+    {"listen.tls.certificates", "cert", "path", nullptr, "", kLogin,
+     "Required. The certificate and its chain, PEM."},
+    {"listen.tls.certificates", "key", "path", nullptr, "", kLogin,
+     "Required. Its private key, PEM."},
+
+    {"admin", "address", "text", [] { return kAdmin.address; }, "IP address or \"*\"", kRestart,
+     "Where HTTP is served."},
+    {"admin", "port", "number", [] { return number(kAdmin.port); }, "1 to 65535", kRestart,
+     "Its port."},
+
+    {"metrics", "prefix", "text", [] { return kConfig.metrics_prefix; }, "letters, digits and `_`",
+     kRestart, "What the name of every metric starts with."},
+
+    {"upstreams", "servers", "mapping or list", nullptr, "", kCheckout,
+     "Required. Tried in order, the next when one cannot be reached. See "
+     "`upstreams.<name>.servers`."},
+    {"upstreams", "tls", "mapping", nullptr, "", kCheckout, "See `upstreams.<name>.tls`."},
+    {"upstreams", "connect_timeout", "duration",
+     [] { return format_duration(kUpstream.connect_timeout); }, "1ms to 1d", kCheckout,
+     "For one server, from the first packet to the end of TLS."},
+    {"upstreams.servers", "host", "text", nullptr, "IP address, host name, or absolute folder",
+     kCheckout, "Required. A folder holds a unix socket `.s.PGSQL.<port>`."},
+    {"upstreams.servers", "port", "number", [] { return number(kServer.port); }, "1 to 65535",
+     kCheckout, "The server's port."},
+    {"upstreams.tls", "mode", "word", [] { return word(kServerTls.mode); },
+     "disable, prefer, require, verify-ca or verify-full", kCheckout,
+     "As libpq's sslmode. `verify-full` is the one that keeps an attacker out."},
+    {"upstreams.tls", "negotiation", "word", [] { return word(kServerTls.negotiation); },
+     "starttls or direct", kCheckout,
+     "As libpq's sslnegotiation; `direct` needs PostgreSQL 17 and mode require or stronger."},
+    {"upstreams.tls", "ca", "path", nullptr, "", kCheckout,
+     "Whose server certificates are believed in the verify modes; without it the system's "
+     "authorities."},
+    {"upstreams.tls", "server_name", "text", nullptr, "", kCheckout,
+     "The name that is sent as SNI and verified; without it the server's host."},
+    {"upstreams.tls", "cert", "path", nullptr, "", kCheckout,
+     "The client certificate shown to the server, PEM."},
+    {"upstreams.tls", "key", "path", nullptr, "", kCheckout, "Its private key, PEM."},
+
+    {"routes", "match", "mapping", nullptr, "", kLogin,
+     "Every key given must match; a route without it matches every client. See `routes.match`."},
+    {"routes", "upstream", "name or mapping", nullptr, "", kLogin,
+     "A name of `upstreams`, or a server of the route's own. This or `reject` is required. See "
+     "`routes.upstream`."},
+    {"routes", "database", "text", nullptr, "", kLogin,
+     "The database asked of the server instead of the client's; `$1` to `$9` stand for captures of "
+     "`match`."},
+    {"routes", "login", "mapping", nullptr, "", kLogin,
+     "Log in to the server as someone else. See `routes.login`."},
+    {"routes", "auth", "word", [] { return word(kRoute.auth); }, "terminate or relay", kLogin,
+     "Who authenticates the client: the proxy itself, or the server through the proxy."},
+    {"routes", "inspect", "word", [] { return word(kRoute.inspect); }, "bytes or messages", kLogin,
+     "How closely the traffic is looked at: not at all, or message by message for statistics."},
+    {"routes", "max_clients", "number", nullptr, "1 to 1000000", kLogin,
+     "Sessions on this route at the same time; one more is refused with 53300."},
+    {"routes", "reject", "text", nullptr, "", kLogin, "Refuse the client with this text (3D000)."},
+    {"routes.match", "sni", "pattern or list", nullptr, "", kLogin,
+     "The host name the client asked TLS for."},
+    {"routes.match", "user", "pattern or list", nullptr, "", kLogin,
+     "The user the client logs in as."},
+    {"routes.match", "database", "pattern or list", nullptr, "", kLogin,
+     "The database the client asks for."},
+    {"routes.match", "application_name", "pattern or list", nullptr, "", kLogin,
+     "The application_name of the startup packet."},
+    {"routes.match", "source", "network or list", nullptr, "", kLogin, "The client's address."},
+    {"routes.match", "tls", "boolean", nullptr, "true or false", kLogin,
+     "Whether the client uses TLS."},
+    {"routes.upstream", "host", "text", nullptr, "IP address, host name, or absolute folder",
+     kLogin,
+     "Required. `$1` to `$9` stand for captures of `match`; a capture must be 1 to 63 letters, "
+     "digits or `-`."},
+    {"routes.upstream", "port", "number", [] { return number(kServer.port); }, "1 to 65535", kLogin,
+     "The server's port."},
+    {"routes.upstream", "tls", "mapping", nullptr, "", kLogin, "As `upstreams.<name>.tls`."},
+    {"routes.upstream", "connect_timeout", "duration",
+     [] { return format_duration(kUpstream.connect_timeout); }, "1ms to 1d", kLogin,
+     "As `upstreams.<name>.connect_timeout`."},
+    {"routes.login", "user", "text", nullptr, "at most 63 bytes", kLogin,
+     "Required. The user at the server."},
+    {"routes.login", "password", "secret", nullptr, "", kLogin, "Its password."},
+    {"routes.login", "password_file", "path", nullptr, "", kLogin,
+     "A file that holds the password, instead of `password`."},
+
+    {"mappings", "external", "text", nullptr, "host name or wildcard", kLogin,
+     "Required. The SNI host clients connect to."},
+    {"mappings", "internal", "text", nullptr, "IP address, host name, or absolute folder", kLogin,
+     "Required. The server behind it."},
+    {"mappings", "port", "number", [] { return number(kServer.port); }, "1 to 65535", kLogin,
+     "The server's port."},
+
+    {"user_mappings", "host", "text", nullptr, "IP address, host name, or absolute folder", kLogin,
+     "Required. The server of this user."},
+    {"user_mappings", "port", "number", [] { return number(kServer.port); }, "1 to 65535", kLogin,
+     "The server's port."},
+    {"user_mappings", "user", "text", nullptr, "at most 63 bytes", kLogin,
+     "The user at the server; without it the same. With another name, md5 cannot work."},
+
+    {"users", "name", "text", nullptr, "at most 63 bytes", kLogin, "Required. The user's name."},
+    {"users", "password", "secret", nullptr, "", kLogin,
+     "A SCRAM verifier (`SCRAM-SHA-256$…`), an md5 hash (`md5…`), or the password. Without one the "
+     "user gets in only where a rule needs none."},
+    {"users", "password_file", "path", nullptr, "", kLogin,
+     "A file that holds the password, instead of `password`."},
+
+    {"authentication", "type", "word", [] { return word(kRule.type); },
+     "any, local, host, hostssl or hostnossl", kLogin,
+     "How the client is connected; `local` is a unix socket, `host` is TCP."},
+    {"authentication", "database", "name or list", nullptr,
+     "all, sameuser, replication, a name or /regex/", kLogin, "Which databases; all without it."},
+    {"authentication", "user", "name or list", nullptr, "all, a name or /regex/", kLogin,
+     "Which users; all without it."},
+    {"authentication", "source", "network or list", nullptr, "", kLogin,
+     "Which client addresses; all without it."},
+    {"authentication", "method", "word", nullptr,
+     "trust, reject, password, md5, scram-sha-256, cert or peer", kLogin,
+     "Required. `md5` takes SCRAM where a verifier is stored, `cert` is for hostssl, `peer` for "
+     "local."},
+    {"authentication", "map", "text", nullptr, "", kLogin,
+     "The map of `ident` that leads from the certificate's or system's name to the user; without "
+     "it both must be equal."},
+    {"authentication", "client_certificate", "word", nullptr, "verify-ca or verify-full", kLogin,
+     "Also ask for a client certificate: any trusted one, or one that names the user. For "
+     "hostssl."},
+
+    {"ident", "map", "text", nullptr, "", kLogin, "Required. The map this entry belongs to."},
+    {"ident", "system_user", "text or regex", nullptr, "", kLogin,
+     "Required. The name in the certificate or of the system's user; a /regex/ may have one "
+     "group."},
+    {"ident", "database_user", "text", nullptr, "at most 63 bytes", kLogin,
+     "Required. The user it may log in as; `\\1` stands for the group."},
+});
+
+}  // namespace
+
+std::span<const Key> all_keys() {
+  return kKeys;
+}
+
+}  // namespace trunkline::config

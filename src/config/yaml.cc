@@ -1,0 +1,181 @@
+#include "config/yaml.h"
+
+#include <istream>
+#include <map>
+#include <optional>
+#include <set>
+#include <spanstream>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include "base/text.h"
+
+namespace trunkline::config {
+
+namespace {
+
+// Stops yaml-cpp's parser from inside an event; caught by `parse_yaml`.
+struct Stop {};
+
+// Builds the tree from yaml-cpp's events. Bounded by kYamlDepthMax and kYamlNodesMax.
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  TreeBuilder(const std::string& file, std::vector<Problem>& problems)
+      : file_(file), problems_(problems) {}
+
+  Node take_root() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add(make(mark, Node::Kind::null), anchor);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    // The tag of a quoted scalar is "!", of a plain one "?" or empty; yaml-cpp does not tell what
+    // a plain `null` or `~` means.
+    bool plain = tag != "!";
+    bool null = plain && (value.empty() || value == "~" || value == "null");
+    Node node = make(mark, null ? Node::Kind::null : Node::Kind::scalar);
+    node.scalar = value;
+    add(std::move(node), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) stop(mark, "an alias must not stand inside what it stands for");
+    count(mark, found->second.size_nodes);
+    Node copy = found->second;
+    attach(std::move(copy));
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(mark, Node::Kind::sequence, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(mark, Node::Kind::mapping, anchor);
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  // A list or mapping whose end has not come.
+  struct Open {
+    Node node;
+    YAML::anchor_t anchor;
+    std::optional<Node> key = std::nullopt;  // read, its value has not come
+    std::set<std::string> seen = {};
+  };
+
+  [[noreturn]] void stop(const YAML::Mark& mark, std::string text) {
+    report(mark.line + 1, mark.column + 1, std::move(text));
+    throw Stop{};
+  }
+
+  void report(int line, int column, std::string text) {
+    problems_.push_back({{file_, line, column}, "", std::move(text)});
+  }
+
+  void count(const YAML::Mark& mark, size_t nodes) {
+    nodes_ += nodes;
+    if (nodes_ > kYamlNodesMax) {
+      stop(mark, "the file unfolds to more than " + std::to_string(kYamlNodesMax) + " values");
+    }
+  }
+
+  Node make(const YAML::Mark& mark, Node::Kind kind) {
+    count(mark, 1);
+    Node node;
+    node.kind = kind;
+    node.line = mark.line + 1;
+    node.column = mark.column + 1;
+    return node;
+  }
+
+  void open(const YAML::Mark& mark, Node::Kind kind, YAML::anchor_t anchor) {
+    if (open_.size() >= kYamlDepthMax) {
+      stop(mark, "values are nested deeper than " + std::to_string(kYamlDepthMax) + " levels");
+    }
+    open_.push_back({make(mark, kind), anchor});
+  }
+
+  void close() {
+    Open done = std::move(open_.back());
+    open_.pop_back();
+    add(std::move(done.node), done.anchor);
+  }
+
+  void add(Node node, YAML::anchor_t anchor) {
+    if (anchor != YAML::NullAnchor) anchors_[anchor] = node;
+    attach(std::move(node));
+  }
+
+  void attach(Node node) {
+    if (open_.empty()) {
+      root_ = std::move(node);
+      return;
+    }
+    Open& parent = open_.back();
+    if (parent.node.kind == Node::Kind::mapping && !parent.key) {
+      take_key(parent, std::move(node));
+      return;
+    }
+    parent.node.size_nodes += node.size_nodes;
+    if (parent.node.kind == Node::Kind::sequence) {
+      parent.node.items.push_back(std::move(node));
+    } else {
+      Node key = *std::exchange(parent.key, std::nullopt);
+      parent.node.entries.push_back({key.scalar, key.line, key.column, std::move(node)});
+    }
+  }
+
+  void take_key(Open& parent, Node key) {
+    if (key.kind != Node::Kind::scalar) {
+      report(key.line, key.column, "a key must be text");
+    } else if (!parent.seen.insert(key.scalar).second) {
+      report(key.line, key.column,
+             "the key `" + printable(key.scalar) + "` stands here for the second time");
+    }
+    parent.key = std::move(key);
+  }
+
+  const std::string& file_;
+  std::vector<Problem>& problems_;
+  Node root_;
+  size_t nodes_ = 0;
+  std::vector<Open> open_;
+  std::map<YAML::anchor_t, Node> anchors_;
+};
+
+}  // namespace
+
+Node parse_yaml(std::string_view text, const std::string& file, std::vector<Problem>& problems) {
+  TreeBuilder builder(file, problems);
+  try {
+    std::ispanstream stream{std::span<const char>(text)};
+    YAML::Parser parser(stream);
+    if (parser.HandleNextDocument(builder)) {
+      Node root = builder.take_root();
+      TreeBuilder ignored(file, problems);
+      if (parser.HandleNextDocument(ignored)) {
+        problems.push_back({{file}, "", "the file holds more than one YAML document"});
+      }
+      return root;
+    }
+  } catch (const Stop&) {
+    // Reported where it was thrown.
+  } catch (const YAML::Exception& error) {
+    problems.push_back({{file, error.mark.line + 1, error.mark.column + 1},
+                        "",
+                        "this is not YAML: " + printable(error.msg)});
+  }
+  return {};
+}
+
+}  // namespace trunkline::config
