@@ -11,6 +11,7 @@
 #include "route/facts.h"
 #include "route/matcher.h"
 #include "route/rewrite.h"
+#include "route/router.h"
 #include "upstream/set.h"
 
 namespace trunkline::route {
@@ -36,13 +37,14 @@ struct Compiled;
 
 // The routes of one configuration; the first that matches wins. Immutable, part of the snapshot;
 // any thread.
-class RouteTable {
+class RouteTable final : public Router {
  public:
   // `set` must come from the same configuration.
   static std::expected<Compiled, std::vector<config::Problem>> compile(
       const config::Config& config, std::shared_ptr<const upstream::Set> set);
 
   Decision decide(const Facts& facts) const;
+  io::Task<Decision> route(Facts facts) const override { co_return decide(facts); }
 
   std::span<const Entry> entries() const { return entries_; }
 
