@@ -12,7 +12,6 @@ using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::SizeIs;
 
 using Problems = std::vector<config::Problem>;
 
@@ -29,18 +28,6 @@ Problems problems_of(config::Route route) {
   config::Config config = config_with_main();
   config.routes.push_back(std::move(route));
   return problems_of(std::move(config));
-}
-
-Problems warnings_of(const config::Config& config) {
-  auto compiled = try_compile(config);
-  EXPECT_TRUE(compiled.has_value());
-  return compiled ? compiled->warnings : Problems{};
-}
-
-config::Listen listener(config::ClientTlsMode mode) {
-  config::Listen listen;
-  listen.tls.mode = mode;
-  return listen;
 }
 
 TEST(Compile, EveryBadRegexIsToldInRe2sWordsAtItsPlace) {
@@ -92,70 +79,6 @@ TEST(Compile, AnEmptyDatabaseAndAnUnknownUpstreamAreRefused) {
   route.upstream = "mian";
   EXPECT_THAT(problems_of(std::move(route)),
               ElementsAre(problem("routes[0].upstream", "did you mean \"main\"")));
-}
-
-TEST(Compile, RoutesAfterOneForEveryoneGetAWarning) {
-  config::Config config = config_with_main();
-  config.routes.push_back(to_main({.user = {exact("a")}}));
-  config.routes.push_back(to_main({}));
-  EXPECT_THAT(warnings_of(config), IsEmpty());
-  config.routes.push_back(to_main({.user = {exact("b")}}));
-  config.routes.push_back(to_main({}));
-  EXPECT_THAT(warnings_of(config), ElementsAre(problem("routes[2]", "never reached: routes[1]"),
-                                               problem("routes[3]", "never reached: routes[1]")));
-}
-
-TEST(Compile, RelayHasNoUseForAPassword) {
-  config::Route route = to_main({});
-  route.auth = config::AuthMode::relay;
-  route.login.emplace("app", Secret("hidden"));
-  EXPECT_THAT(problems_of(std::move(route)),
-              ElementsAre(problem("routes[0].login.password", "auth: relay")));
-}
-
-TEST(Compile, RelayWithTlsOnBothSidesGetsAWarning) {
-  config::Config config = config_with_main();
-  config.routes.push_back(to_main({}));
-  config.routes[0].auth = config::AuthMode::relay;
-  EXPECT_THAT(warnings_of(config), IsEmpty());
-  config.listen.push_back(listener(config::ClientTlsMode::passthrough));
-  EXPECT_THAT(warnings_of(config), IsEmpty());
-  config.listen.push_back(listener(config::ClientTlsMode::allow));
-  EXPECT_THAT(warnings_of(config), ElementsAre(problem("routes[0].auth", "channel_binding")));
-  config.upstreams["main"].tls.mode = config::ServerTlsMode::disable;
-  EXPECT_THAT(warnings_of(config), IsEmpty());
-}
-
-TEST(Compile, RelayOfAnotherUserGetsAWarningAboutMd5) {
-  config::Config config = config_with_main();
-  config.routes.push_back(to_main({}));
-  config.routes[0].auth = config::AuthMode::relay;
-  config.routes[0].login.emplace("postgres", std::nullopt);
-  EXPECT_THAT(warnings_of(config), ElementsAre(problem("routes[0].login.user", "md5")));
-}
-
-TEST(Compile, PassthroughAloneRefusesMatchesOnWhatItNeverSees) {
-  config::Config config = config_with_main();
-  config.listen.push_back(listener(config::ClientTlsMode::passthrough));
-  config.routes.push_back(to_main({.user = {exact("a")}}));
-  auto refused = try_compile(config);
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error(), ElementsAre(problem("routes[0].match.user", "passthrough")));
-  config.listen.push_back(listener(config::ClientTlsMode::require));
-  EXPECT_THAT(warnings_of(config), ElementsAre(problem("routes[0].match.user", "passthrough")));
-}
-
-TEST(Compile, PassthroughAloneRefusesRewrites) {
-  config::Config config = config_with_main();
-  config.listen.push_back(listener(config::ClientTlsMode::passthrough));
-  config.routes.push_back(to_main({}));
-  config.routes.push_back(to_main({}));
-  config.routes[0].database = "x";
-  config.routes[1].login.emplace("app", std::nullopt);
-  auto refused = try_compile(config);
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error(), ElementsAre(problem("routes[0].database", "passthrough"),
-                                           problem("routes[1].login", "passthrough")));
 }
 
 }  // namespace

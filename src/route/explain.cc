@@ -105,12 +105,15 @@ std::string explain(const RouteTable& table, const Facts& facts) {
   Subject subject(facts);
   Captures captures;
   for (const Entry& entry : table.entries()) {
-    if (std::optional<Key> key = entry.matcher.mismatch(subject, captures)) {
+    std::optional<Key> mismatch = entry.matcher.mismatch(subject, captures);
+    std::optional<Key> missing = missing_fact(entry, facts);
+    if (mismatch) {
       text += fmt::format("{} does not match: {} is {}, not {}\n", entry.route->name,
-                          key_name(*key), value_of(*key, facts), entry.matcher.describe(*key));
-    } else if ((key = missing_fact(entry, facts))) {
+                          key_name(*mismatch), value_of(*mismatch, facts),
+                          entry.matcher.describe(*mismatch));
+    } else if (missing) {
       text += fmt::format("{} does not match: it rewrites the {}, which is unknown\n",
-                          entry.route->name, key_name(*key));
+                          entry.route->name, key_name(*missing));
     } else {
       explain_winner(text, entry, table.decide(facts), facts);
       return text;

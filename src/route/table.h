@@ -33,15 +33,14 @@ struct Entry {
   bool rewrites() const { return database.has_value() || route->login.has_value(); }
 };
 
-struct Compiled;
-
 // The routes of one configuration; the first that matches wins. Immutable, part of the snapshot;
 // any thread.
 class RouteTable final : public Router {
  public:
-  // `set` must come from the same configuration.
-  static std::expected<Compiled, std::vector<config::Problem>> compile(
-      const config::Config& config, std::shared_ptr<const upstream::Set> set);
+  using Outcome = std::expected<std::shared_ptr<const RouteTable>, std::vector<config::Problem>>;
+  // `set` must come from the same configuration. Problems are what only this module can see:
+  // regular expressions and captures; the loader has checked how keys go together.
+  static Outcome compile(const config::Config& config, std::shared_ptr<const upstream::Set> set);
 
   Decision decide(const Facts& facts) const;
   io::Task<Decision> route(Facts facts) const override { co_return decide(facts); }
@@ -54,11 +53,6 @@ class RouteTable final : public Router {
 
   std::vector<Entry> entries_;
   std::shared_ptr<const upstream::Set> set_;
-};
-
-struct Compiled {
-  std::shared_ptr<const RouteTable> table;
-  std::vector<config::Problem> warnings;
 };
 
 // Why an entry cannot be followed with these facts although its match would hold; nullopt: it can.

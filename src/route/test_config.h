@@ -49,8 +49,7 @@ inline config::Route rejecting(config::Match match, std::string text) {
   return route;
 }
 
-inline std::expected<Compiled, std::vector<config::Problem>> try_compile(
-    const config::Config& config) {
+inline RouteTable::Outcome try_compile(const config::Config& config) {
   auto set = upstream::Set::compile(config, nullptr);
   if (!set) return std::unexpected(std::move(set.error()));
   return RouteTable::compile(config, *set);
@@ -61,7 +60,7 @@ inline std::shared_ptr<const RouteTable> compile(const config::Config& config) {
   for (const auto& problem : compiled ? std::vector<config::Problem>{} : compiled.error()) {
     ADD_FAILURE() << problem.key << ": " << problem.text;
   }
-  return compiled ? compiled->table : std::make_shared<const RouteTable>();
+  return compiled ? *compiled : std::make_shared<const RouteTable>();
 }
 
 inline std::shared_ptr<const RouteTable> table_of(config::Route route) {

@@ -67,6 +67,7 @@ class Set::Builder {
                           const UpstreamPtr& old) {
     if (old != nullptr && same_settings(old->settings(), settings)) return old;
     std::vector<std::shared_ptr<Health>> health;
+    health.reserve(settings.servers.size());
     for (const config::ServerAddress& server : settings.servers) {
       health.push_back(health_of(server, old.get()));
     }
