@@ -8,6 +8,8 @@ from lib.pgwire import Wire, WireError, connect
 from lib.processes import wait_until
 from lib.postgres import password_of
 from lib.relay import Faults, PlainRelay
+from lib.script import BUILDERS, Script, parse_blocks, unescape
+from lib.transcript import normalise
 from lib.trunkline import client_tls
 
 
@@ -89,3 +91,23 @@ def test_the_relay_fragments(pg15):
     with PlainRelay((pg15.host, pg15.port), Faults(piece=1), Faults(piece=3)) as relay:
         with connect(relay) as wire:
             assert wire.scalar("select repeat('x', 100)") == "x" * 100
+
+
+def test_the_comparison_sees_every_field_but_the_listed_ones():
+    plain = Script("x", frozenset(), ())
+    own = Script("x", frozenset({"own"}), ())
+    error = ("E", (("C", "42601"), ("L", "10"), ("M", "no")))
+    other_line = ("E", (("C", "42601"), ("L", "11"), ("M", "no")))
+    other_code = ("E", (("C", "42602"), ("L", "10"), ("M", "no")))
+    assert normalise(plain, [error]) != normalise(plain, [other_line])
+    assert normalise(own, [error]) == normalise(own, [other_line])
+    assert normalise(own, [error]) != normalise(own, [other_code])
+    assert normalise(plain, [("K", (1, b"abcd"))]) == normalise(plain, [("K", (2, b"efgh"))])
+    assert normalise(plain, [("K", (1, b"abcd"))]) != normalise(plain, [("K", (1, b"a" * 32))])
+
+
+def test_a_script_block_becomes_the_bytes_it_names():
+    script, = parse_blocks("[b]\nbind p | s | \\x01 ; NULL | 1 | 0\nsync\nready", "t")
+    assert script.steps[1:] == ("sync", "ready")
+    sent = BUILDERS["bind"]([unescape(each) for each in ("p", "s", "\\x01 ; NULL", "1", "0")])
+    assert sent == (b"B\0\0\0\x1bp\0s\0" b"\0\1\0\1" b"\0\2\0\0\0\1\1\xff\xff\xff\xff" b"\0\1\0\0")

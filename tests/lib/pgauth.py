@@ -37,8 +37,9 @@ def verifier(password: str, iterations: int = 4096, salt: Optional[bytes] = None
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     stored = hashlib.sha256(client_key).digest()
     server = hmac.digest(salted, b"Server Key", "sha256")
-    encode = lambda data: base64.b64encode(data).decode()  # noqa: E731
-    return f"SCRAM-SHA-256${iterations}:{encode(salt)}${encode(stored)}:{encode(server)}"
+    salt64, stored64, server64 = (base64.b64encode(each).decode()
+                                  for each in (salt, stored, server))
+    return f"SCRAM-SHA-256${iterations}:{salt64}${stored64}:{server64}"
 
 
 class ScramClient:

@@ -26,7 +26,7 @@ DEBIAN_BIN = Path("/usr/lib/postgresql/15/bin")
 # Users by how the server authenticates them; the password is "<name>-pw" for all.
 USERS = {"alice": "scram-sha-256", "bob": "scram-sha-256", "app": "scram-sha-256",
          "plain": "password", "md5y": "md5", "trusty": "trust", "certy": "cert",
-         "repl": "scram-sha-256", "drv": "scram-sha-256"}
+         "repl": "scram-sha-256", "streamer": "trust"}
 DATABASES = ("app", "shard_1", "shard_2", "tenant")
 
 SETTINGS = {
@@ -106,6 +106,7 @@ class Template:
                     connection.execute(f"SET password_encryption = '{encryption}'")
                     connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{password_of(user)}'")
                 connection.execute("ALTER ROLE repl REPLICATION")
+                connection.execute("ALTER ROLE streamer REPLICATION")
                 connection.execute("GRANT pg_read_all_stats TO trusty")
                 for database in DATABASES:
                     connection.execute(f"CREATE DATABASE {database}")

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Optional, Set, Tuple
 
 
 @dataclass
@@ -27,7 +27,9 @@ class PlainRelay:
         self.to_server = to_server or Faults()
         self.to_client = to_client or Faults()
         self.accepted = 0
-        self._open: List[socket.socket] = []
+        self._open: Set[socket.socket] = set()
+        both = (self.to_server, self.to_client)
+        self._holding = any(each.hold_after is not None for each in both)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.host, self.port = self._listener.getsockname()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -44,7 +46,7 @@ class PlainRelay:
         self.drop_all()
 
     def drop_all(self) -> None:
-        for each in self._open:
+        for each in list(self._open):
             try:
                 each.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -64,13 +66,21 @@ class PlainRelay:
                 client.close()
                 continue
             server.settimeout(None)
-            self._open += [client, server]
+            self._open |= {client, server}
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for source, sink, faults in ((client, server, self.to_server),
-                                         (server, client, self.to_client)):
-                threading.Thread(target=self._pump, args=(source, sink, faults),
-                                 daemon=True).start()
+            threading.Thread(target=self._relay, args=(client, server), daemon=True).start()
+
+    def _relay(self, client: socket.socket, server: socket.socket) -> None:
+        other = threading.Thread(target=self._pump, args=(server, client, self.to_client),
+                                 daemon=True)
+        other.start()
+        self._pump(client, server, self.to_server)
+        other.join()
+        if not self._holding:
+            for each in (client, server):
+                each.close()
+                self._open.discard(each)
 
     @staticmethod
     def _pump(source: socket.socket, sink: socket.socket, faults: Faults) -> None:
