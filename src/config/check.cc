@@ -19,7 +19,10 @@ class Checker {
 
   void run() {
     add_only_route();
-    for (size_t i = 0; i < config_.routes.size(); ++i) check_route(i);
+    for (size_t i = 0; i < config_.routes.size(); ++i) {
+      check_passthrough(i);
+      check_relay(i);
+    }
     check_reachable();
     check_upstreams_used();
     check_users();
@@ -45,20 +48,6 @@ class Checker {
 
   std::string route_key(size_t index) const {
     return index < written_routes_ ? "routes[" + std::to_string(index) + "]" : "";
-  }
-
-  void check_route(size_t index) {
-    const Route& route = config_.routes[index];
-    if (!route.upstream.empty() && !config_.upstreams.contains(route.upstream)) {
-      std::vector<std::string_view> names;
-      for (const auto& [name, upstream] : config_.upstreams) names.push_back(name);
-      std::string_view near = nearest_word(route.upstream, names);
-      std::string text = "there is no upstream `" + printable(route.upstream) + "`";
-      if (!near.empty()) text += "; did you mean `" + std::string(near) + "`?";
-      reader_.error(route.at, route_key(index) + ".upstream", std::move(text));
-    }
-    check_passthrough(index);
-    check_relay(index);
   }
 
   const Listen* listener(auto accepts) const {

@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "config/sections.h"
 
 namespace trunkline::config {
@@ -72,6 +73,17 @@ void load_inline_upstream(const Value& value, Route& route) {
   route.inline_upstream = std::move(upstream);
 }
 
+void load_upstream_name(const Value& value, const Config& config, Route& route) {
+  route.upstream = value.text().value_or("");
+  if (route.upstream.empty() || config.upstreams.contains(route.upstream)) return;
+  std::vector<std::string_view> names;
+  for (const auto& [name, upstream] : config.upstreams) names.push_back(name);
+  std::string_view near = nearest_word(route.upstream, names);
+  std::string text = "there is no upstream " + value.found();
+  if (!near.empty()) text += "; did you mean `" + std::string(near) + "`?";
+  value.error(std::move(text));
+}
+
 void load_login(const Value& value, Route& route) {
   Mapping mapping(value, "routes.login");
   Login login;
@@ -118,7 +130,7 @@ void load_route(const Value& item, Config& config) {
     if (upstream->node().kind == Node::Kind::mapping) {
       load_inline_upstream(*upstream, route);
     } else {
-      route.upstream = upstream->text().value_or("");
+      load_upstream_name(*upstream, config, route);
     }
   }
   load_reject(mapping, route);

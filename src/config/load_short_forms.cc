@@ -40,13 +40,13 @@ void load_mappings(const Value& value, Config& config) {
     auto server = load_server(mapping, "internal");
     auto external = mapping.require("external");
     auto pattern = external ? load_pattern(*external) : std::nullopt;
-    if (!pattern || !server) continue;
-    if (pattern->kind == Pattern::Kind::regex) {
+    if (pattern && pattern->kind == Pattern::Kind::regex) {
       external->error("found " + external->found() +
                       "; allowed: a host name or a wildcard; `routes` can match regular "
                       "expressions");
       continue;
     }
+    if (!pattern || !server) continue;
     if (std::ranges::find(seen, pattern->text) != seen.end()) {
       external->error("found " + external->found() + " for the second time");
       continue;

@@ -64,7 +64,8 @@ std::optional<Value> Mapping::find(std::string_view name) const {
   if (found == nullptr) return std::nullopt;
   Value value(value_.reader(), found->value, key_of(name));
   if (found->value.kind == Node::Kind::null) {
-    value.error("has no value; give one, or take the key out");
+    value_.reader().error({value_.reader().file(), found->line, found->column}, key_of(name),
+                          "has no value; give one, or take the key out");
     return std::nullopt;
   }
   return value;

@@ -31,7 +31,7 @@ void load_general(const Mapping& root, Config& config);
 void load_listen(const Value& value, ClientTlsMode mode_without_certificates, Config& config);
 void load_admin(const Value& value, Config& config);
 void load_upstreams(const Value& value, Config& config);
-void load_routes(const Value& value, Config& config);
+void load_routes(const Value& value, Config& config);  // after load_upstreams: names them
 void load_mappings(const Value& value, Config& config);
 void load_user_mappings(const Value& value, Config& config);
 void load_users(const Value& value, Config& config);

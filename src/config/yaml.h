@@ -35,7 +35,7 @@ struct Node::Entry {
 // What a file may cost. An alias counts as much as what it stands for, so that a few lines cannot
 // unfold into gigabytes.
 inline constexpr size_t kYamlDepthMax = 32;
-inline constexpr size_t kYamlNodesMax = 500'000;
+inline constexpr size_t kYamlNodesMax = 200'000;
 
 // Duplicate keys, keys that are not text and everything yaml-cpp refuses are added to `problems`;
 // the tree is good only when none was.
