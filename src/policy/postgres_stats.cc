@@ -1,0 +1,249 @@
+#include "policy/postgres_stats.h"
+
+#include <iterator>
+
+namespace trunkline::policy {
+
+namespace {
+
+constexpr observe::Descriptor kMetrics[] = {
+    {"postgres_errors", "ErrorResponse messages of servers."},
+    {"postgres_errors_error", "ErrorResponse messages of severity ERROR."},
+    {"postgres_errors_fatal", "ErrorResponse messages of severity FATAL."},
+    {"postgres_errors_panic", "ErrorResponse messages of severity PANIC."},
+    {"postgres_errors_unknown", "ErrorResponse messages of no known severity."},
+    {"postgres_messages", "Messages from both sides."},
+    {"postgres_messages_backend", "Messages from servers."},
+    {"postgres_messages_frontend", "Messages from clients."},
+    {"postgres_messages_unknown", "Messages of no known type."},
+    {"postgres_sessions", "Sessions that logged in, or whose encrypted bytes were passed on."},
+    {"postgres_sessions_encrypted", "Sessions whose client speaks TLS."},
+    {"postgres_sessions_unencrypted", "Sessions whose client does not speak TLS."},
+    {"postgres_sessions_terminated_ssl", "Sessions whose TLS ends at the proxy."},
+    {"postgres_sessions_upstream_ssl_success", "Server connections that got TLS as asked."},
+    {"postgres_sessions_upstream_ssl_failed", "Server connections that were refused TLS."},
+    {"postgres_statements", "Statements completed."},
+    {"postgres_statements_insert", "INSERT statements completed."},
+    {"postgres_statements_update", "UPDATE statements completed."},
+    {"postgres_statements_delete", "DELETE statements completed."},
+    {"postgres_statements_select", "SELECT statements completed."},
+    {"postgres_statements_other", "Statements of other kinds completed."},
+    {"postgres_transactions", "Transactions ended, implicit ones too."},
+    {"postgres_transactions_commit", "Transactions committed."},
+    {"postgres_transactions_rollback", "Transactions rolled back."},
+    {"postgres_notices", "NoticeResponse messages of servers."},
+    {"postgres_notices_notice", "NoticeResponse messages of severity NOTICE."},
+    {"postgres_notices_log", "NoticeResponse messages of severity LOG."},
+    {"postgres_notices_warning", "NoticeResponse messages of severity WARNING."},
+    {"postgres_notices_debug", "NoticeResponse messages of severity DEBUG."},
+    {"postgres_notices_info", "NoticeResponse messages of severity INFO."},
+    {"postgres_notices_unknown", "NoticeResponse messages of no known severity."},
+};
+static_assert(std::size(kMetrics) == kPostgresCounters);
+
+constexpr std::string_view kLabels[] = {"route", "upstream"};
+
+PostgresCounter statement_counter(Command command) {
+  switch (command) {
+    case Command::select:
+      return kStatementsSelect;
+    case Command::insert:
+      return kStatementsInsert;
+    case Command::update:
+      return kStatementsUpdate;
+    case Command::del:
+      return kStatementsDelete;
+    default:
+      return kStatementsOther;
+  }
+}
+
+}  // namespace
+
+constinit const observe::GroupDescriptor kPostgresStats{kMetrics, kLabels};
+
+// Tags: CommandComplete in "Message Formats" of the protocol's chapter. Only those that count rows
+// have more behind the command.
+Command command_of(std::string_view tag) {
+  if (tag.empty()) return Command::other;
+  switch (tag[0]) {
+    case 'S':
+      if (tag.starts_with("SELECT ")) return Command::select;
+      if (tag == "SAVEPOINT") return Command::savepoint;
+      if (tag == "START TRANSACTION") return Command::begin;
+      break;
+    case 'I':
+      if (tag.starts_with("INSERT ")) return Command::insert;
+      break;
+    case 'U':
+      if (tag.starts_with("UPDATE ")) return Command::update;
+      break;
+    case 'D':
+      if (tag.starts_with("DELETE ")) return Command::del;
+      break;
+    case 'B':
+      if (tag == "BEGIN") return Command::begin;
+      break;
+    case 'C':
+      if (tag == "COMMIT") return Command::commit;
+      break;
+    case 'R':
+      if (tag == "ROLLBACK") return Command::rollback;
+      if (tag == "ROLLBACK PREPARED") return Command::rollback_prepared;
+      break;
+    case 'P':
+      if (tag == "PREPARE TRANSACTION") return Command::prepare_transaction;
+      break;
+    default:
+      break;
+  }
+  return Command::other;
+}
+
+Severity severity_of(std::string_view field) {
+  if (field == "ERROR") return Severity::error;
+  if (field == "NOTICE") return Severity::notice;
+  if (field == "WARNING") return Severity::warning;
+  if (field == "FATAL") return Severity::fatal;
+  if (field == "INFO") return Severity::info;
+  if (field == "LOG") return Severity::log;
+  if (field == "DEBUG") return Severity::debug;
+  if (field == "PANIC") return Severity::panic;
+  return Severity::unknown;
+}
+
+void PostgresStats::on_session_start(Encryption encryption) {
+  count(kSessions);
+  count(encryption == Encryption::none ? kSessionsUnencrypted : kSessionsEncrypted);
+  if (encryption == Encryption::terminated) count(kSessionsTerminatedSsl);
+}
+
+void PostgresStats::on_server_tls(bool success) {
+  count(success ? kSessionsUpstreamSslSuccess : kSessionsUpstreamSslFailed);
+}
+
+void PostgresStats::on_client_messages(uint64_t count) {
+  cells_[kMessages].add(count);
+  cells_[kMessagesFrontend].add(count);
+}
+
+void PostgresStats::on_server_messages(uint64_t count) {
+  cells_[kMessages].add(count);
+  cells_[kMessagesBackend].add(count);
+}
+
+void PostgresStats::on_unknown_message() {
+  count(kMessages);
+  count(kMessagesUnknown);
+}
+
+void PostgresStats::on_command_complete(Command command) {
+  count(kStatements);
+  count(statement_counter(command));
+  switch (command) {
+    case Command::begin:
+      if (rollback_in_doubt_) end_transaction(kTransactionsRollback);
+      in_block_ = true;
+      break;
+    case Command::savepoint:
+      has_savepoint_ = true;
+      break;
+    case Command::commit:
+      end_transaction(kTransactionsCommit);
+      break;
+    case Command::rollback:
+      if (has_savepoint_) {
+        // ROLLBACK TO has the same tag; what follows tells them apart, and `executed_` now means
+        // since then.
+        rollback_in_doubt_ = true;
+        executed_ = false;
+      } else {
+        end_transaction(kTransactionsRollback);
+      }
+      break;
+    case Command::prepare_transaction:
+      forget_transaction();
+      break;
+    case Command::rollback_prepared:
+      end_transaction(kTransactionsRollback);
+      break;
+    default:
+      executed_ = true;
+      break;
+  }
+}
+
+void PostgresStats::on_error(Severity severity) {
+  count(kErrors);
+  switch (severity) {
+    case Severity::error:
+      count(kErrorsError);
+      failed_ = true;
+      break;
+    case Severity::fatal:  // the session ends, which decides about the transaction
+      count(kErrorsFatal);
+      break;
+    case Severity::panic:
+      count(kErrorsPanic);
+      break;
+    default:
+      count(kErrorsUnknown);
+      failed_ = true;
+      break;
+  }
+}
+
+void PostgresStats::on_notice(Severity severity) {
+  count(kNotices);
+  switch (severity) {
+    case Severity::notice:
+      return count(kNoticesNotice);
+    case Severity::log:
+      return count(kNoticesLog);
+    case Severity::warning:
+      return count(kNoticesWarning);
+    case Severity::debug:
+      return count(kNoticesDebug);
+    case Severity::info:
+      return count(kNoticesInfo);
+    default:
+      return count(kNoticesUnknown);
+  }
+}
+
+void PostgresStats::on_ready_for_query(wire::TransactionStatus status) {
+  if (status != wire::TransactionStatus::idle) {
+    in_block_ = true;
+    failed_ = false;
+    rollback_in_doubt_ = false;  // the block is still open: it was ROLLBACK TO
+    return;
+  }
+  if (rollback_in_doubt_) {
+    count(kTransactions);
+    count(kTransactionsRollback);
+    in_block_ = false;
+  }
+  if (failed_) {
+    end_transaction(kTransactionsRollback);
+  } else if (in_block_ || executed_) {
+    end_transaction(kTransactionsCommit);
+  } else {
+    forget_transaction();
+  }
+}
+
+void PostgresStats::on_session_end(bool exchange_open) {
+  if (exchange_open || in_block_ || executed_ || failed_) end_transaction(kTransactionsRollback);
+}
+
+void PostgresStats::end_transaction(PostgresCounter outcome) {
+  count(kTransactions);
+  count(outcome);
+  forget_transaction();
+}
+
+void PostgresStats::forget_transaction() {
+  in_block_ = executed_ = failed_ = has_savepoint_ = rollback_in_doubt_ = false;
+}
+
+}  // namespace trunkline::policy
