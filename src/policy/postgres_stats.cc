@@ -137,39 +137,35 @@ void PostgresStats::on_unknown_message() {
   count(kMessagesUnknown);
 }
 
-void PostgresStats::on_command_complete(Command command) {
+TransactionsEnded PostgresStats::on_command_complete(Command command) {
   count(kStatements);
   count(statement_counter(command));
   switch (command) {
-    case Command::begin:
-      if (rollback_in_doubt_) end_transaction(kTransactionsRollback);
+    case Command::begin: {
+      TransactionsEnded ended = rollback_in_doubt_ ? roll_back() : TransactionsEnded{};
       in_block_ = true;
-      break;
+      return ended;
+    }
     case Command::savepoint:
       has_savepoint_ = true;
-      break;
+      return {};
     case Command::commit:
-      end_transaction(kTransactionsCommit);
-      break;
+      return commit();
     case Command::rollback:
-      if (has_savepoint_) {
-        // ROLLBACK TO has the same tag; what follows tells them apart, and `executed_` now means
-        // since then.
-        rollback_in_doubt_ = true;
-        executed_ = false;
-      } else {
-        end_transaction(kTransactionsRollback);
-      }
-      break;
+      if (!has_savepoint_) return roll_back();
+      // ROLLBACK TO has the same tag; what follows tells them apart, and `executed_` now means
+      // since then.
+      rollback_in_doubt_ = true;
+      executed_ = false;
+      return {};
     case Command::prepare_transaction:
       forget_transaction();
-      break;
+      return {};
     case Command::rollback_prepared:
-      end_transaction(kTransactionsRollback);
-      break;
+      return roll_back();
     default:
       executed_ = true;
-      break;
+      return {};
   }
 }
 
@@ -211,35 +207,42 @@ void PostgresStats::on_notice(Severity severity) {
   }
 }
 
-void PostgresStats::on_ready_for_query(wire::TransactionStatus status) {
+TransactionsEnded PostgresStats::on_ready_for_query(wire::TransactionStatus status) {
   if (status != wire::TransactionStatus::idle) {
     in_block_ = true;
     failed_ = false;
     rollback_in_doubt_ = false;  // the block is still open: it was ROLLBACK TO
-    return;
+    return {};
   }
-  if (rollback_in_doubt_) {
-    count(kTransactions);
-    count(kTransactionsRollback);
-    in_block_ = false;
+  const bool was_rolled_back = rollback_in_doubt_;  // and what came after was a transaction itself
+  const bool failed = failed_;
+  const bool open = executed_ || (in_block_ && !was_rolled_back);
+  TransactionsEnded ended;
+  if (was_rolled_back) ended = roll_back();
+  if (failed) {
+    ended.rolled_back += roll_back().rolled_back;
+  } else if (open) {
+    ended.committed += commit().committed;
   }
-  if (failed_) {
-    end_transaction(kTransactionsRollback);
-  } else if (in_block_ || executed_) {
-    end_transaction(kTransactionsCommit);
-  } else {
-    forget_transaction();
-  }
+  return ended;
 }
 
-void PostgresStats::on_session_end(bool exchange_open) {
-  if (exchange_open || in_block_ || executed_ || failed_) end_transaction(kTransactionsRollback);
+TransactionsEnded PostgresStats::on_session_end(bool exchange_open) {
+  return exchange_open || in_transaction() ? roll_back() : TransactionsEnded{};
 }
 
-void PostgresStats::end_transaction(PostgresCounter outcome) {
+TransactionsEnded PostgresStats::commit() {
   count(kTransactions);
-  count(outcome);
+  count(kTransactionsCommit);
   forget_transaction();
+  return {.committed = 1};
+}
+
+TransactionsEnded PostgresStats::roll_back() {
+  count(kTransactions);
+  count(kTransactionsRollback);
+  forget_transaction();
+  return {.rolled_back = 1};
 }
 
 void PostgresStats::forget_transaction() {

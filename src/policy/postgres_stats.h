@@ -70,6 +70,13 @@ Severity severity_of(std::string_view field);
 // How a session's bytes reach the proxy. `passed_through` is encrypted and never decoded.
 enum class Encryption : uint8_t { none, terminated, passed_through };
 
+// Transactions that an event has ended.
+struct TransactionsEnded {
+  uint8_t committed = 0;
+  uint8_t rolled_back = 0;
+  explicit operator bool() const { return committed + rolled_back > 0; }
+};
+
 // Counts one session; fed by its relay with what crosses it. Owned by the session and used by its
 // worker's thread only. Pure: the same events give the same counts.
 //
@@ -93,20 +100,24 @@ class PostgresStats {
   // Of a type the protocol does not know, from either side; not also counted above.
   void on_unknown_message();
 
-  void on_command_complete(Command command);
+  TransactionsEnded on_command_complete(Command command);
   // PortalSuspended and FunctionCallResponse: something ran, and no tag says what.
   void on_untagged_result() { executed_ = true; }
   void on_error(Severity severity);
   void on_notice(Severity severity);
-  void on_ready_for_query(wire::TransactionStatus status);
+  TransactionsEnded on_ready_for_query(wire::TransactionStatus status);
 
   // Either connection is gone, in order or not. `exchange_open`: the server still owed an answer
   // outside of replication. A transaction that was open is rolled back by the server.
-  void on_session_end(bool exchange_open);
+  TransactionsEnded on_session_end(bool exchange_open);
+
+  // Between its first result and its end; when to take the time of a transaction.
+  bool in_transaction() const { return in_block_ || executed_ || failed_; }
 
  private:
   void count(PostgresCounter counter) { cells_[counter].add(); }
-  void end_transaction(PostgresCounter outcome);
+  TransactionsEnded commit();
+  TransactionsEnded roll_back();
   void forget_transaction();
 
   observe::Cell* cells_;

@@ -29,21 +29,29 @@ class Replay {
   }
 
   PostgresStats& stats() { return stats_; }
+  // The sum of what the events returned.
+  uint64_t committed() const { return committed_; }
+  uint64_t rolled_back() const { return rolled_back_; }
   uint64_t operator[](PostgresCounter counter) const { return group_->total(counter); }
 
  private:
+  void add(TransactionsEnded ended) {
+    committed_ += ended.committed;
+    rolled_back_ += ended.rolled_back;
+  }
+
   void message(std::string_view text) {
     stats_.on_server_messages(1);
     std::string_view inner = text.size() > 3 ? text.substr(2, text.size() - 3) : "";
     switch (text[0]) {
       case 'C':
-        return stats_.on_command_complete(command_of(inner));
+        return add(stats_.on_command_complete(command_of(inner)));
       case 'E':
         return stats_.on_error(severity_of(inner));
       case 'N':
         return stats_.on_notice(severity_of(inner));
       case 'Z':
-        return stats_.on_ready_for_query(static_cast<wire::TransactionStatus>(text[1]));
+        return add(stats_.on_ready_for_query(static_cast<wire::TransactionStatus>(text[1])));
       case 's':
       case 'V':
         return stats_.on_untagged_result();
@@ -55,6 +63,8 @@ class Replay {
   Registry registry_{1};
   std::shared_ptr<observe::Group> group_;
   PostgresStats stats_;
+  uint64_t committed_ = 0;
+  uint64_t rolled_back_ = 0;
 };
 
 struct Case {
@@ -74,9 +84,13 @@ TEST_P(TransactionsOf, AreCountedWhereTheyEnd) {
   EXPECT_EQ(replay[kTransactionsCommit], GetParam().commits);
   EXPECT_EQ(replay[kTransactionsRollback], GetParam().rollbacks);
   EXPECT_EQ(replay[kTransactions], GetParam().commits + GetParam().rollbacks);
-  replay.stats().on_session_end(false);
+  EXPECT_EQ(replay.committed(), GetParam().commits);
+  EXPECT_EQ(replay.rolled_back(), GetParam().rollbacks);
   bool open = GetParam().messages.ends_with("ZT") || GetParam().messages.ends_with("ZE");
+  EXPECT_EQ(replay.stats().in_transaction(), open);
+  EXPECT_EQ(replay.stats().on_session_end(false).rolled_back, open ? 1 : 0);
   EXPECT_EQ(replay[kTransactionsRollback], GetParam().rollbacks + (open ? 1 : 0));
+  EXPECT_FALSE(replay.stats().in_transaction());
 }
 
 const Case kCases[] = {
