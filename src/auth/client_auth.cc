@@ -129,6 +129,11 @@ ClientAuth::Step ClientAuth::on_message(std::string_view payload) {
   return violation("unexpected password message");
 }
 
+Error ClientAuth::unexpected_message(char type) const {
+  return violation(fmt::format("expected {} response, got message type {}",
+                               scram_ ? "SASL" : "password", static_cast<unsigned char>(type)));
+}
+
 // What a password is compared with may cost a key derivation. Where some users have verifiers,
 // everybody's password costs one.
 ClientAuth::Step ClientAuth::on_password(std::string_view payload) {
@@ -180,7 +185,7 @@ ClientAuth::Step ClientAuth::on_md5(std::string_view payload) {
 }
 
 ClientAuth::Step ClientAuth::on_sasl_initial(std::string_view payload) {
-  if (payload.size() > kSaslPayloadBytesMax) return violation("invalid message length");
+  if (payload.size() > kSaslPayloadBytesMax) return wrong_password();  // PostgreSQL's answer
   ByteReader reader(payload);
   auto mechanism = reader.read_c_string();
   if (!mechanism) return violation("invalid string in message");
@@ -201,7 +206,7 @@ ClientAuth::Step ClientAuth::on_sasl_initial(std::string_view payload) {
 }
 
 ClientAuth::Step ClientAuth::on_scram_first(std::string_view message) {
-  if (message.size() > kSaslPayloadBytesMax) return violation("invalid message length");
+  if (message.size() > kSaslPayloadBytesMax) return wrong_password();
   Result<std::string> answer = scram_->on_client_first(mechanism_, message);
   if (!answer) return std::move(answer.error());
   state_ = State::sasl_final;
@@ -211,7 +216,7 @@ ClientAuth::Step ClientAuth::on_scram_first(std::string_view message) {
 // The proof has come. A plain password must become keys first, once; see MockSecrets for why a
 // derivation may follow for any other name too.
 ClientAuth::Step ClientAuth::on_scram_final(std::string_view message) {
-  if (message.size() > kSaslPayloadBytesMax) return violation("invalid message length");
+  if (message.size() > kSaslPayloadBytesMax) return wrong_password();
   if (Result<> ok = scram_->on_client_final(message); !ok) return std::move(ok.error());
 
   const auto* plain = user_ ? user_->as<PlainPassword>() : nullptr;

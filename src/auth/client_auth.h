@@ -66,6 +66,8 @@ class ClientAuth {
   // `payload` is the body of a 'p' message: PasswordMessage, SASLInitialResponse, SASLResponse.
   Step on_message(std::string_view payload);
   Step on_derived(KeyDerivation done);
+  // The end of the login when the client sends anything but a 'p'.
+  Error unexpected_message(char type) const;
 
  private:
   enum class State : uint8_t {

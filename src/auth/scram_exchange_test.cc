@@ -73,7 +73,7 @@ TEST(ScramServer, MessagesCutAnywhereAreRefused) {
     ASSERT_TRUE(server.on_client_first(kScramSha256, rfc.first));
     EXPECT_FALSE(server.on_client_final(rfc.final.substr(0, size))) << size;
   }
-  for (size_t size = 0; size < rfc.first.find("r=") + 3; ++size)
+  for (size_t size = 0; size < rfc.first.find("r=") + 2; ++size)
     EXPECT_FALSE(rfc.server().on_client_first(kScramSha256, rfc.first.substr(0, size))) << size;
 }
 
@@ -145,14 +145,18 @@ TEST(ScramServer, YIsFineWhenPlusWasNotOfferedAndUnknownExtensionsAreIgnored) {
   EXPECT_TRUE(ScramServer("salt", 4096, "", "n").on_client_first(kScramSha256, "y,,n=,r=x,e=1"));
 }
 
+TEST(ScramServer, TakesAnEmptyNonceAndACommaAtTheEndAsPostgresDoes) {
+  ScramServer server("salt", 4096, "", "nonce");
+  EXPECT_TRUE(server.on_client_first(kScramSha256, "n,,n=,r=,"));
+  EXPECT_TRUE(server.on_client_final("c=biws,r=nonce,p=" + base64_encode(kHash) + ","));
+}
+
 TEST(ScramServer, RefusesFinalMessagesInPostgresWords) {
   const std::pair<std::string, std::string> refusals[] = {
       {"r=xnonce", "Expected attribute \"c\" but found \"'r'\"."},
       {"c=biws,r=xnonce", "Attribute expected, but found end of string."},
       {"c=biws,r=xnonce,p=AAAA", "Malformed proof in client-final-message."},
       {"c=biws,r=xnonce,p=" + base64_encode(kHash) + ",z=1",
-       "Garbage found at the end of client-final-message."},
-      {"c=biws,r=xnonce,p=" + base64_encode(kHash) + ",",
        "Garbage found at the end of client-final-message."},
       {"c=biws,r=other,p=" + base64_encode(kHash), "Nonce does not match."},
       {"c=eSws,r=xnonce,p=" + base64_encode(kHash), ""},

@@ -129,7 +129,8 @@ Result<std::string> ScramServer::on_client_first(std::string_view mechanism,
   if (auto user = attributes.next('n'); !user) return malformed(user.error());
   auto client_nonce = attributes.next('r');
   if (!client_nonce) return malformed(client_nonce.error());
-  if (!is_scram_nonce(*client_nonce)) return violation("non-printable characters in SCRAM nonce");
+  if (!client_nonce->empty() && !is_scram_nonce(*client_nonce))
+    return violation("non-printable characters in SCRAM nonce");
   while (!attributes.at_end()) {  // optional extensions, to be ignored
     if (auto extension = attributes.next(); !extension) return malformed(extension.error());
   }
@@ -167,8 +168,7 @@ Result<> ScramServer::on_client_final(std::string_view message) {
   }
   if (!base64_decode_exactly(proof, proof_.span()))
     return malformed("Malformed proof in client-final-message.");
-  if (!attributes.at_end() || message.ends_with(','))
-    return malformed("Garbage found at the end of client-final-message.");
+  if (!attributes.at_end()) return malformed("Garbage found at the end of client-final-message.");
   if (!equal_in_constant_time(*nonce, nonce_))
     return violation("invalid SCRAM response", "Nonce does not match.");
 
