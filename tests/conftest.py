@@ -13,6 +13,7 @@ import pytest
 
 from lib.certs import TestCertificates
 from lib.postgres import Cluster, Template
+from lib.processes import free_port
 from lib.trunkline import Trunkline, base_config
 
 
@@ -135,6 +136,13 @@ def proxy_factory(tmp_path: Path) -> Iterator[ProxyFactory]:
         except AssertionError as error:
             failures.append(str(error))
     assert not failures, "\n".join(failures)
+
+
+def listener(made: TestCertificates, mode: str = "allow", **more) -> dict:
+    """A `listen` entry with TLS on a free port; `more` goes into its tls part."""
+    pair = made.front
+    tls = {"mode": mode, "certificates": [{"cert": str(pair.cert), "key": str(pair.key)}], **more}
+    return {"address": "127.0.0.1", "port": free_port(), "tls": tls}
 
 
 def upstream_of(cluster: Cluster, **tls) -> dict:
