@@ -20,7 +20,7 @@ bench_main() {
   step "packages"
   setup_main build demo bench
   step "build release"
-  build_preset release
+  build_preset release trunkline bench_fake_server bench_plain_relay bench_load
   step "measure"
   exec /usr/bin/python3 -B bench/run.py "$@"
 }

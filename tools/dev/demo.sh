@@ -44,7 +44,7 @@ demo_start_postgresql() {
   mkdir "$demo_folder/data" "$demo_folder/run"
   if [[ $(id -u) == 0 ]]; then chown postgres: "$demo_folder/data" "$demo_folder/run"; fi
   as_postgres_user "$postgresql_bin/initdb" -D "$demo_folder/data" -U postgres \
-    --auth-local=trust --no-sync --encoding=UTF8 --locale=C >"$demo_folder/initdb.log" ||
+    --auth-local=trust --no-sync --encoding=UTF8 --locale=C >"$demo_folder/initdb.log" 2>&1 ||
     die "initdb failed: $(cat "$demo_folder/initdb.log")"
   # The superuser comes in over the socket's folder for the set-up; everybody else with SCRAM.
   as_postgres_user tee "$demo_folder/data/pg_hba.conf" >/dev/null <<'TEXT'
@@ -69,7 +69,7 @@ create table sale (id bigserial primary key, product_id int not null references 
 insert into product select i, 'product ' || i, (i * 7 % 500) + 0.99 from generate_series(1, 100) i;
 insert into sale (product_id, pieces, sold_at)
   select i % 100 + 1, i % 5 + 1, now() - i * interval '1 minute' from generate_series(1, 20000) i;
-analyze;
+analyze product, sale;
 TEXT
 }
 
