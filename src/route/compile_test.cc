@@ -78,7 +78,7 @@ TEST(Compile, AnEmptyDatabaseAndAnUnknownUpstreamAreRefused) {
   route = to_main({});
   route.upstream = "mian";
   EXPECT_THAT(problems_of(std::move(route)),
-              ElementsAre(problem("routes[0].upstream", "did you mean \"main\"")));
+              ElementsAre(problem("routes[0].upstream", "no upstream \"mian\"")));
 }
 
 }  // namespace

@@ -43,9 +43,10 @@ std::shared_ptr<const RouteTable> load_example() {
     ADD_FAILURE() << problem.at.line << ": " << problem.key << ": " << problem.text;
   }
   if (!config) return nullptr;
-  auto set = upstream::Set::compile(*config, nullptr);
+  tls::Findings findings;
+  auto set = upstream::Set::compile(*config, nullptr, findings);
   if (!set) return nullptr;
-  return RouteTable::compile(*config, *set).value_or(nullptr);
+  return RouteTable::compile(*config, std::move(set)).value_or(nullptr);
 }
 
 TEST(RoutingPage, ItsExampleRoutesAsItSays) {

@@ -50,9 +50,10 @@ inline config::Route rejecting(config::Match match, std::string text) {
 }
 
 inline RouteTable::Outcome try_compile(const config::Config& config) {
-  auto set = upstream::Set::compile(config, nullptr);
-  if (!set) return std::unexpected(std::move(set.error()));
-  return RouteTable::compile(config, *set);
+  tls::Findings findings;
+  auto set = upstream::Set::compile(config, nullptr, findings);
+  if (!set) return std::unexpected(std::move(findings.errors));
+  return RouteTable::compile(config, std::move(set));
 }
 
 inline std::shared_ptr<const RouteTable> compile(const config::Config& config) {

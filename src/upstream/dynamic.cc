@@ -18,7 +18,8 @@ UpstreamPtr fill_in(const Upstream& pattern, const std::vector<std::string>& hos
     name += server_name(settings.servers[i]);
     health.push_back(std::make_shared<Health>());
   }
-  return std::make_shared<const Upstream>(std::move(name), std::move(settings), std::move(health));
+  return std::make_shared<const Upstream>(std::move(name), std::move(settings),
+                                          pattern.compiled_tls(), std::move(health));
 }
 
 }  // namespace

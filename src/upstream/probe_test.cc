@@ -34,7 +34,7 @@ class ProbeTest : public testing::Test {
 
   void serve(const std::string& name, const std::vector<config::ServerAddress>& servers) {
     config_.upstreams[name].servers = servers;
-    set_ = *Set::compile(config_, set_.get());
+    set_ = Set::compile(config_, set_.get(), findings_);
   }
 
   void probe() {
@@ -47,7 +47,8 @@ class ProbeTest : public testing::Test {
   }
 
   config::Config config_;
-  std::shared_ptr<const Set> set_ = *Set::compile(config_, nullptr);
+  tls::Findings findings_;
+  std::shared_ptr<const Set> set_ = Set::compile(config_, nullptr, findings_);
   Resolver resolver_;
   io::Loop loop_{std::make_unique<io::EpollBackend>()};
   std::vector<int> listeners_;

@@ -1,7 +1,6 @@
 #include "upstream/set.h"
 
 #include <fmt/format.h>
-#include <ranges>
 #include <utility>
 
 #include "base/text.h"
@@ -48,30 +47,38 @@ UpstreamPtr lookup(const std::map<std::string, UpstreamPtr, std::less<>>& in,
 
 class Set::Builder {
  public:
-  Builder(const config::Config& config, const Set* previous)
-      : config_(config), previous_(previous), set_(new Set) {}
+  Builder(const config::Config& config, const Set* previous, tls::Findings& findings)
+      : config_(config), previous_(previous), findings_(findings), set_(new Set) {}
 
-  std::expected<std::shared_ptr<const Set>, std::vector<config::Problem>> build() {
+  std::shared_ptr<const Set> build() {
+    size_t errors_before = findings_.errors.size();
     for (const auto& [name, settings] : config_.upstreams) {
       UpstreamPtr old = previous_ != nullptr ? lookup(previous_->named_, name) : nullptr;
-      set_->named_.emplace(name, compile_one(name, settings, old));
+      set_->named_.emplace(name, compile_one(name, settings, "upstreams." + name, old));
     }
     for (size_t i = 0; i < config_.routes.size(); ++i) set_->of_route_.push_back(of_route(i));
-    if (!problems_.empty()) return std::unexpected(std::move(problems_));
+    if (findings_.errors.size() != errors_before) return nullptr;
     share_dynamic();
     return set_;
   }
 
  private:
   UpstreamPtr compile_one(const std::string& name, const config::Upstream& settings,
-                          const UpstreamPtr& old) {
-    if (old != nullptr && same_settings(old->settings(), settings)) return old;
+                          const std::string& key, const UpstreamPtr& old) {
+    // Taken before the files are read: a change in between shows at the next reload.
+    CompiledTls tls{.context = {}, .files = stamps_of(settings.tls)};
+    if (old != nullptr && same_settings(old->settings(), settings) &&
+        old->compiled_tls().files == tls.files) {
+      return old;
+    }
+    tls.context = tls::ServerContext::compile(settings.tls, key + ".tls", findings_);
+    if (tls.context == nullptr) return nullptr;
     std::vector<std::shared_ptr<Health>> health;
     health.reserve(settings.servers.size());
     for (const config::ServerAddress& server : settings.servers) {
       health.push_back(health_of(server, old.get()));
     }
-    return std::make_shared<const Upstream>(name, settings, std::move(health));
+    return std::make_shared<const Upstream>(name, settings, std::move(tls), std::move(health));
   }
 
   UpstreamPtr of_route(size_t index) {
@@ -81,25 +88,19 @@ class Set::Builder {
     std::string key = inline_key(*route.inline_upstream);
     if (UpstreamPtr same = lookup(set_->inline_, key)) return same;
     UpstreamPtr old = previous_ != nullptr ? lookup(previous_->inline_, key) : nullptr;
-    UpstreamPtr made =
-        compile_one(joined_servers(*route.inline_upstream), *route.inline_upstream, old);
+    UpstreamPtr made = compile_one(joined_servers(*route.inline_upstream), *route.inline_upstream,
+                                   fmt::format("routes[{}].upstream", index), old);
     set_->inline_.emplace(std::move(key), made);
     return made;
   }
 
   UpstreamPtr of_name(const config::Route& route, size_t index) {
-    UpstreamPtr found = lookup(set_->named_, route.upstream);
-    if (found == nullptr) {
-      auto keys = config_.upstreams | std::views::keys;
-      std::vector<std::string_view> names(keys.begin(), keys.end());
-      std::string_view nearest = nearest_word(route.upstream, names);
-      problems_.push_back(
-          {route.at, fmt::format("routes[{}].upstream", index),
-           fmt::format(
-               "there is no upstream \"{}\"{}", route.upstream,
-               nearest.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", nearest))});
-    }
-    return found;
+    auto found = set_->named_.find(route.upstream);
+    if (found != set_->named_.end()) return found->second;
+    findings_.errors.push_back(
+        {route.at, fmt::format("routes[{}].upstream", index),
+         fmt::format("there is no upstream \"{}\"", printable(route.upstream))});
+    return nullptr;
   }
 
   // The limit changes only when the whole set has compiled: a refused reload changes nothing. (A
@@ -115,13 +116,13 @@ class Set::Builder {
 
   const config::Config& config_;
   const Set* previous_;
+  tls::Findings& findings_;
   std::shared_ptr<Set> set_;
-  std::vector<config::Problem> problems_;
 };
 
-std::expected<std::shared_ptr<const Set>, std::vector<config::Problem>> Set::compile(
-    const config::Config& config, const Set* previous) {
-  return Builder(config, previous).build();
+std::shared_ptr<const Set> Set::compile(const config::Config& config, const Set* previous,
+                                        tls::Findings& findings) {
+  return Builder(config, previous, findings).build();
 }
 
 }  // namespace trunkline::upstream

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -8,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
 #include "config/model.h"
+#include "tls/context.h"
 #include "upstream/dynamic.h"
 #include "upstream/upstream.h"
 
@@ -20,10 +19,10 @@ namespace trunkline::upstream {
 class Set {
  public:
   // `previous` is the set this one replaces, or null. An upstream that the reload does not touch
-  // stays the same object; servers of a touched one keep their health. Reads certificate files,
-  // never the network.
-  static std::expected<std::shared_ptr<const Set>, std::vector<config::Problem>> compile(
-      const config::Config& config, const Set* previous);
+  // stays the same object, unless its certificate files have changed; servers of a touched one
+  // keep their health. Reads certificate files, never the network. nullptr after an error.
+  static std::shared_ptr<const Set> compile(const config::Config& config, const Set* previous,
+                                            tls::Findings& findings);
 
   using Named = std::map<std::string, UpstreamPtr, std::less<>>;
   const Named& named() const { return named_; }

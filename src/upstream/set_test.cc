@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <thread>
 
+#include "tls/certificates_for_tests.h"
 #include "upstream/dynamic.h"
 
 namespace trunkline::upstream {
@@ -35,9 +36,10 @@ config::Route inline_to(const std::string& host) {
 }
 
 std::shared_ptr<const Set> compile(const config::Config& config, const Set* previous = nullptr) {
-  auto set = Set::compile(config, previous);
-  EXPECT_TRUE(set.has_value());
-  return *set;
+  tls::Findings findings;
+  auto set = Set::compile(config, previous, findings);
+  EXPECT_THAT(findings.errors, testing::IsEmpty());
+  return set;
 }
 
 TEST(ServerName, IsAddressAndPortOrASocketPath) {
@@ -63,15 +65,50 @@ TEST(Set, RoutesLeadToNamedAndInlineUpstreams) {
   EXPECT_EQ(set->of_route(4), nullptr);
 }
 
-TEST(Set, AnUnknownNameIsAProblemWithAHint) {
+TEST(Set, AnUnknownNameIsAProblem) {
   config::Config config = two_upstreams();
-  config.upstreams["orders"] = servers({{.host = "x"}});
-  config.routes.push_back(to("ordres"));
-  auto set = Set::compile(config, nullptr);
-  ASSERT_FALSE(set);
-  ASSERT_EQ(set.error().size(), 1);
-  EXPECT_EQ(set.error()[0].key, "routes[0].upstream");
-  EXPECT_THAT(set.error()[0].text, testing::HasSubstr("did you mean \"orders\"?"));
+  config.routes.push_back(to("c"));
+  tls::Findings findings;
+  EXPECT_EQ(Set::compile(config, nullptr, findings), nullptr);
+  ASSERT_EQ(findings.errors.size(), 1);
+  EXPECT_EQ(findings.errors[0].key, "routes[0].upstream");
+  EXPECT_THAT(findings.errors[0].text, testing::HasSubstr("no upstream \"c\""));
+}
+
+TEST(Set, EveryCertificateThatCannotBeReadIsAProblemAtItsKey) {
+  config::Config config = two_upstreams();
+  config.upstreams["a"].tls.mode = config::ServerTlsMode::verify_full;
+  config.upstreams["a"].tls.ca_file = "/nowhere/ca.crt";
+  config.routes.push_back(inline_to("db1"));
+  config.routes[0].inline_upstream->tls = config.upstreams["a"].tls;
+  tls::Findings findings;
+  EXPECT_EQ(Set::compile(config, nullptr, findings), nullptr);
+  ASSERT_EQ(findings.errors.size(), 2);
+  EXPECT_THAT(findings.errors[0].key, testing::StartsWith("upstreams.a.tls"));
+  EXPECT_THAT(findings.errors[1].key, testing::StartsWith("routes[0].upstream.tls"));
+}
+
+TEST(Set, AReplacedCertificateMakesANewUpstreamWithTheOldHealth) {
+  tls::TestFolder folder;
+  auto authority = [&](const std::string& name) {
+    tls::write_test_certificate(
+        folder.file("ca.crt"),
+        tls::make_test_identity({.common_name = name, .is_authority = true}));
+  };
+  authority("first");
+  config::Config config = two_upstreams();
+  config.upstreams["a"].tls.mode = config::ServerTlsMode::verify_full;
+  config.upstreams["a"].tls.ca_file = folder.file("ca.crt");
+  auto before = compile(config);
+  EXPECT_EQ(compile(config, before.get())->named().at("a"), before->named().at("a"));
+
+  authority("the second");
+  auto after = compile(config, before.get());
+  auto a = after->named().at("a");
+  EXPECT_NE(a, before->named().at("a"));
+  EXPECT_NE(a->tls(), before->named().at("a")->tls());
+  EXPECT_EQ(a->servers()[0].health, before->named().at("a")->servers()[0].health);
+  EXPECT_EQ(after->named().at("b"), before->named().at("b"));
 }
 
 TEST(Set, AReloadKeepsWhatItDoesNotTouch) {
@@ -117,11 +154,18 @@ TEST(Set, EveryTlsSettingMakesAnotherUpstream) {
   EXPECT_TRUE(differs([](auto& u) { u.tls.key_file = "x"; }));
 }
 
+CompiledTls without_tls() {
+  tls::Findings findings;
+  config::ServerTls settings;
+  settings.mode = config::ServerTlsMode::disable;
+  return {.context = tls::ServerContext::compile(settings, "tls", findings), .files = {}};
+}
+
 class Dynamic : public testing::Test {
  protected:
   static UpstreamPtr pattern(const std::string& host) {
     return std::make_shared<const Upstream>(
-        host, servers({{.host = host, .port = 6000}}),
+        host, servers({{.host = host, .port = 6000}}), without_tls(),
         std::vector<std::shared_ptr<Health>>{std::make_shared<Health>()});
   }
   UpstreamPtr pattern_ = pattern("$1.internal");
@@ -133,6 +177,7 @@ TEST_F(Dynamic, TheSameHostIsTheSameUpstream) {
   ASSERT_TRUE(first);
   EXPECT_EQ((*first)->name(), "a.internal:6000");
   EXPECT_EQ((*first)->servers()[0].address.host, "a.internal");
+  EXPECT_EQ((*first)->tls(), pattern_->tls());
   EXPECT_EQ(*dynamic.get(pattern_, {"a.internal"}), *first);
   EXPECT_NE(*dynamic.get(pattern("$1.internal"), {"a.internal"}), *first);
   EXPECT_EQ(dynamic.size(), 2);

@@ -13,9 +13,10 @@ std::string server_name(const config::ServerAddress& address) {
   return fmt::format("{}{}{}:{}", ipv6 ? "[" : "", address.host, ipv6 ? "]" : "", address.port);
 }
 
-Upstream::Upstream(std::string name, config::Upstream settings,
+Upstream::Upstream(std::string name, config::Upstream settings, CompiledTls tls,
                    std::vector<std::shared_ptr<Health>> health)
-    : name_(std::move(name)), settings_(std::move(settings)) {
+    : name_(std::move(name)), settings_(std::move(settings)), tls_(std::move(tls)) {
+  assert(tls_.context != nullptr);
   assert(health.size() == settings_.servers.size());
   for (size_t i = 0; i < settings_.servers.size(); ++i) {
     servers_.push_back({settings_.servers[i], std::move(health[i])});

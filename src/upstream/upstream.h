@@ -7,6 +7,8 @@
 
 #include "base/time.h"
 #include "config/model.h"
+#include "tls/context.h"
+#include "upstream/file_stamp.h"
 #include "upstream/health.h"
 
 namespace trunkline::upstream {
@@ -14,6 +16,12 @@ namespace trunkline::upstream {
 struct Server {
   config::ServerAddress address;
   std::shared_ptr<Health> health;
+};
+
+// TLS towards the servers, and the state of the files it was made from.
+struct CompiledTls {
+  std::shared_ptr<const tls::ServerContext> context;
+  std::vector<FileStamp> files;
 };
 
 // "host:port", or the path of a unix socket.
@@ -24,14 +32,16 @@ std::string server_name(const config::ServerAddress& address);
 // it. Any thread.
 class Upstream {
  public:
-  Upstream(std::string name, config::Upstream settings,
+  Upstream(std::string name, config::Upstream settings, CompiledTls tls,
            std::vector<std::shared_ptr<Health>> health);
 
   // A name of `upstreams`; for an inline upstream its servers ("db1.internal:5432").
   const std::string& name() const { return name_; }
   std::span<const Server> servers() const { return servers_; }
   Duration connect_timeout() const { return settings_.connect_timeout; }
-  const config::ServerTls& tls_settings() const { return settings_.tls; }
+  // Never null; its mode may be `disable`.
+  const std::shared_ptr<const tls::ServerContext>& tls() const { return tls_.context; }
+  const CompiledTls& compiled_tls() const { return tls_; }
   const config::Upstream& settings() const { return settings_; }
 
   // An inline upstream whose hosts hold captures: no server yet, see `DynamicUpstreams`.
@@ -40,6 +50,7 @@ class Upstream {
  private:
   std::string name_;
   config::Upstream settings_;
+  CompiledTls tls_;
   std::vector<Server> servers_;
 };
 
