@@ -5,6 +5,8 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "io/epoll_backend.h"
+#include "io/loop.h"
 #include "route/test_config.h"
 
 namespace trunkline::route {
@@ -240,6 +242,18 @@ TEST(Decide, DynamicUpstreamsAreBoundedByThoseInUse) {
   EXPECT_THAT(c.why, testing::HasSubstr("max_dynamic_upstreams"));
   b = {};
   EXPECT_EQ(table->decide({.database = "c"}).kind, Kind::forward);
+}
+
+TEST(Router, TheTableAnswersAtOnce) {
+  auto table = table_of(to_main({}));
+  const Router& router = *table;
+  io::Loop loop(std::make_unique<io::EpollBackend>());
+  Decision decision;
+  loop.spawn([](const Router& from, Decision& out) -> io::Task<> {
+    out = co_await from.route({.user = "alice"});
+  }(router, decision));
+  EXPECT_EQ(loop.spawned(), 0);
+  EXPECT_EQ(decision.upstream->name(), "main");
 }
 
 // Against the obvious model: the first index whose exact or wildcard patterns all hold.

@@ -223,6 +223,7 @@ TEST_F(Dynamic, ALoweredLimitHoldsOnceSessionsEnd) {
 TEST_F(Dynamic, ManyThreadsStayWithinTheLimit) {
   DynamicUpstreams dynamic(8);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 2000; ++i) {
