@@ -104,11 +104,15 @@ struct TlsTest : testing::Test {
   }
 
   std::unique_ptr<Outcome> shake_hands(const std::string& host) {
+    return shake_hands(host, client_context(), server_context());
+  }
+
+  std::unique_ptr<Outcome> shake_hands(const std::string& host,
+                                       std::shared_ptr<const ClientContext> clients,
+                                       std::shared_ptr<const ServerContext> servers) {
     auto [a, b] = socket_pair();
     auto out = std::make_unique<Outcome>(Stream(io::Socket(loop, a, true)),
                                          Stream(io::Socket(loop, b, true)));
-    auto clients = client_context();
-    auto servers = server_context();
     if (!clients || !servers) return out;
     loop.spawn(accept_into(*out, clients, gate, loop.now() + 10s));
     loop.spawn(connect_into(*out, servers, host, gate, loop.now() + 10s));

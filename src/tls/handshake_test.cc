@@ -1,8 +1,7 @@
 #include "tls/handshake.h"
 
-#include <openssl/ssl.h>
-
 #include <algorithm>
+#include <openssl/ssl.h>
 
 #include "tls/fixture_for_tests.h"
 

@@ -14,7 +14,7 @@ namespace trunkline::tls {
 inline constexpr size_t kUnsentBytesMax = 128 * 1024;
 // Reads in a row that bring no data, only records about the connection (KeyUpdate, tickets, empty
 // ones). A read brings at most one record buffer of OpenSSL's (16 KiB and a bit).
-inline constexpr int kReadsWithoutDataMax = 8;
+inline constexpr int kReadsWithoutDataMax = 16;
 
 // TLS between a Stream and its socket: the SSL object, and a BIO that knows from the socket's
 // readiness bits when a system call would be for nothing. OpenSSL reads ahead into its own buffer
