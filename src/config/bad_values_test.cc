@@ -121,7 +121,7 @@ const std::vector<BadValue> kBadValues = {
     {"routes", "match", "all", kNotMapping},
     {"routes", "upstream", "man", "there is no upstream `man`; did you mean `main`?"},
     {"routes", "database", "x_$1",
-     "found `x_$1`; $1 needs a regular expression with that many groups in `match`"},
+     "found `x_$1`; a capture needs a regular expression with that many groups in `match`"},
     {"routes", "login", "app", kNotMapping},
     {"routes", "auth", "pass", "found `pass`; allowed: terminate or relay"},
     {"routes", "inspect", "statements", "found `statements`; allowed: bytes or messages"},

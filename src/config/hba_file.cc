@@ -72,7 +72,6 @@ class RuleReader {
 
   bool read_names(const std::string& what, bool database, std::vector<HbaName>& to) {
     if (at_end()) return single(what) != nullptr;
-    bool all = false;
     for (const AuthToken& token : line_.fields[next_++]) {
       HbaName name{HbaName::Kind::exact, token.text};
       if (!token.quoted && (token.text.starts_with('+') || token.text.starts_with('@'))) {
@@ -85,7 +84,6 @@ class RuleReader {
       if (token.text.empty()) return wrong(token, "a name must not be empty");
       if (token.is("all")) {
         name = {HbaName::Kind::all, ""};
-        all = true;
       } else if (database && token.is("sameuser")) {
         name = {HbaName::Kind::same_user, ""};
       } else if (database && token.is("replication")) {
@@ -95,7 +93,6 @@ class RuleReader {
       }
       to.push_back(std::move(name));
     }
-    if (all && to.size() == 1) to.clear();
     return true;
   }
 

@@ -30,7 +30,7 @@ TEST(HbaFile, reads_what_a_fresh_server_has) {
       "host    all             all             all                     reject\n");
   ASSERT_EQ(rules.size(), 5u);
   EXPECT_EQ(rules[0].type, ConnectionType::local);
-  EXPECT_TRUE(rules[0].databases.empty());
+  EXPECT_EQ(rules[0].databases.at(0).kind, HbaName::Kind::all);
   ASSERT_EQ(rules[0].users.size(), 1u);
   EXPECT_EQ(rules[0].users[0].text, "postgres");
   EXPECT_EQ(rules[0].method, AuthMethod::peer);
@@ -61,10 +61,13 @@ TEST(HbaFile, reads_lists_quotes_keywords_and_expressions) {
   EXPECT_EQ(users[1].text, "(?s:.*?)(?:^svc_\\d+$)(?s:.*)");
 }
 
-TEST(HbaFile, keeps_all_beside_other_names_of_a_list) {
-  auto rules = rules_of("host all,replication all all trust\n");
-  ASSERT_EQ(rules.at(0).databases.size(), 2u);
+// An empty list is no condition at all, `all` does not mean physical replication.
+TEST(HbaFile, keeps_the_word_all) {
+  auto rules = rules_of("host all all all trust\nhost all,replication all all trust\n");
+  ASSERT_EQ(rules.at(0).databases.size(), 1u);
   EXPECT_EQ(rules[0].databases[0].kind, HbaName::Kind::all);
+  ASSERT_EQ(rules.at(1).databases.size(), 2u);
+  EXPECT_EQ(rules[1].databases[1].kind, HbaName::Kind::replication);
 }
 
 TEST(HbaFile, reads_masks_of_their_own_column) {

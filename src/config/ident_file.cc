@@ -10,13 +10,11 @@ namespace trunkline::config {
 
 namespace {
 
-// What is wrong with the database user's column. Newer servers know more than a name there, which
-// needs their catalogue or would let in more than the file's author sees.
+// What is wrong with the database user's column; empty when nothing is.
 std::string check_database_user(const AuthToken& token) {
-  if (token.quoted) return {};
   if (token.text.starts_with('+')) return "the proxy does not know who is in which role";
-  if (token.text.starts_with('/')) return "a regular expression may stand for the system user only";
-  if (token.text == "all") return "`all` is not supported; name the user, or use \\1";
+  // The model has no quotes: there, `all` is everybody.
+  if (token.quoted && token.text == "all") return "a user of this name cannot be mapped to";
   return {};
 }
 
@@ -54,14 +52,18 @@ std::vector<IdentMapping> parse_ident(std::string_view text, const std::string& 
     std::string system_user = fields[1][0].text;
     if (system_user.starts_with('/')) {
       system_user = "/" + whole_match_of_search(system_user.substr(1));
-    } else if (last.text.find("\\1") != std::string::npos) {
+    } else if (!last.text.starts_with('/') && last.text.find("\\1") != std::string::npos) {
       wrong(last, "\\1 needs a regular expression with a group as the system user");
       continue;
+    }
+    std::string database_user = last.text;
+    if (database_user.starts_with('/')) {
+      database_user = "/" + whole_match_of_search(database_user.substr(1));
     }
     mappings.push_back({{file, line.line, fields[0][0].column},
                         fields[0][0].text,
                         std::move(system_user),
-                        last.text});
+                        std::move(database_user)});
   }
   return mappings;
 }

@@ -17,10 +17,11 @@ TEST(IdentFile, reads_names_expressions_and_captures) {
       "# MAPNAME SYSTEM-USERNAME PG-USERNAME\n"
       "people  \"Alice Example\"  alice\n"
       "people  /^(.*)@example\\.com$  \\1\n"
-      "people  root  \"all\"\n",
+      "people  root  all\n"
+      "people  root  /^app\n",
       "f", problems);
   ASSERT_TRUE(problems.empty()) << print_errors(problems);
-  ASSERT_EQ(mappings.size(), 3u);
+  ASSERT_EQ(mappings.size(), 4u);
   EXPECT_EQ(mappings[0].map, "people");
   EXPECT_EQ(mappings[0].system_user, "Alice Example");
   EXPECT_EQ(mappings[0].database_user, "alice");
@@ -28,6 +29,7 @@ TEST(IdentFile, reads_names_expressions_and_captures) {
   EXPECT_EQ(mappings[1].system_user, "/(?s:.*?)(?:^(.*)@example\\.com$)(?s:.*)");
   EXPECT_EQ(mappings[1].database_user, "\\1");
   EXPECT_EQ(mappings[2].database_user, "all");
+  EXPECT_EQ(mappings[3].database_user, "/(?s:.*?)(?:^app)(?s:.*)");
 }
 
 TEST(IdentFile, refuses_each_thing_it_cannot_do_with_line_and_column) {
@@ -43,12 +45,8 @@ TEST(IdentFile, refuses_each_thing_it_cannot_do_with_line_and_column) {
             "found 4 fields\n"},
            {"a b,x c", "f:1:5: error: a list is not allowed here\n"},
            {"a \"\" c", "f:1:3: error: a name must not be empty\n"},
-           {"a b all",
-            "f:1:5: error: found `all`; `all` is not supported; name the user, or use \\1\n"},
+           {"a b \"all\"", "f:1:5: error: found `all`; a user of this name cannot be mapped to\n"},
            {"a b +r", "f:1:5: error: found `+r`; the proxy does not know who is in which role\n"},
-           {"a b /x",
-            "f:1:5: error: found `/x`; a regular expression may stand for the system user "
-            "only\n"},
            {"a b \\1",
             "f:1:5: error: \\1 needs a regular expression with a group as the system "
             "user\n"},

@@ -257,8 +257,9 @@ constexpr auto kKeys = std::to_array<Key>({
     {"ident", "system_user", "text or regex", nullptr, "", kLogin,
      "Required. The name in the certificate or of the system's user; a /regex/ may have one "
      "group."},
-    {"ident", "database_user", "text", nullptr, "at most 63 bytes", kLogin,
-     "Required. The user it may log in as; `\\1` stands for the group."},
+    {"ident", "database_user", "text or regex", nullptr, "", kLogin,
+     "Required. The user it may log in as: a name, where `\\1` stands for the group, `all`, or a "
+     "/regex/."},
 });
 
 }  // namespace

@@ -145,19 +145,25 @@ void load_hba_file(const Value& value, Config& config) {
 }
 
 void load_ident(const Value& value, Config& config) {
+  // As in the file format, but for the closing slash that all expressions of this file have.
+  auto name_or_regex = [](const Value& item) -> std::string {
+    auto pattern = load_pattern(item);
+    if (!pattern) return {};
+    return pattern->kind == Pattern::Kind::regex ? "/" + pattern->text : pattern->text;
+  };
   for (const Value& item : value.list()) {
     Mapping mapping(item, "ident");
     IdentMapping entry{.at = item.at(), .map = {}, .system_user = {}, .database_user = {}};
     mapping.require("map");
     mapping.read("map", entry.map);
-    if (auto system = mapping.require("system_user")) {
-      auto pattern = load_pattern(*system);
-      bool regex = pattern && pattern->kind == Pattern::Kind::regex;
-      if (pattern) entry.system_user = regex ? "/^(?:" + pattern->text + ")$" : pattern->text;
-    }
+    if (auto system = mapping.require("system_user")) entry.system_user = name_or_regex(*system);
     if (auto user = mapping.require("database_user")) {
-      entry.database_user = load_name(*user).value_or("");
-      bool captured = entry.database_user.find("\\1") != std::string::npos;
+      entry.database_user = name_or_regex(*user);
+      if (entry.database_user.starts_with('+')) {
+        user->error("found " + user->found() + "; the proxy does not know who is in which role");
+      }
+      bool captured = !entry.database_user.starts_with('/') &&
+                      entry.database_user.find("\\1") != std::string::npos;
       if (captured && !entry.system_user.empty() && !entry.system_user.starts_with('/')) {
         user->error("\\1 needs a regular expression with a group as `system_user`");
       }

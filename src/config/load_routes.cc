@@ -49,10 +49,9 @@ bool has_regex(const Match& match) {
 }
 
 void check_capture(const Value& value, const std::string& text, const Match& match) {
-  int reference = capture_reference(text);
-  if (reference > 0 && !has_regex(match)) {
-    value.error("found " + value.found() + "; $" + std::to_string(reference) +
-                " needs a regular expression with that many groups in `match`");
+  if (has_capture(text) && !has_regex(match)) {
+    value.error("found " + value.found() +
+                "; a capture needs a regular expression with that many groups in `match`");
   }
 }
 

@@ -31,15 +31,13 @@ bool is_upstream_name(std::string_view name) {
 
 }  // namespace
 
-int capture_reference(std::string_view text) {
-  int highest = 0;
+bool has_capture(std::string_view text) {
   for (size_t i = 0; i + 1 < text.size(); ++i) {
     if (text[i] != '$') continue;
-    char next = text[i + 1];
-    if (next >= '1' && next <= '9') highest = std::max(highest, next - '0');
-    if (next == '$') ++i;
+    if (text[i + 1] >= '0' && text[i + 1] <= '9') return true;
+    if (text[i + 1] == '$') ++i;
   }
-  return highest;
+  return false;
 }
 
 bool check_host(const Value& value, const std::string& host, bool captures_allowed) {
@@ -51,7 +49,7 @@ bool check_host(const Value& value, const std::string& host, bool captures_allow
                 std::to_string(kUnixFolderBytesMax) + " bytes");
     return false;
   }
-  if (!captures_allowed && capture_reference(host) > 0) {
+  if (!captures_allowed && has_capture(host)) {
     value.error("found " + value.found() +
                 "; captures are allowed only in the host of a route's own upstream: {host, port}");
     return false;

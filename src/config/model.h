@@ -163,7 +163,7 @@ struct HbaName {
 struct AuthenticationRule {
   Location at;
   ConnectionType type = ConnectionType::any;
-  std::vector<HbaName> databases;  // empty: all
+  std::vector<HbaName> databases;  // empty: all, physical replication included
   std::vector<HbaName> users;      // empty: all
   std::vector<IpNetwork> sources;  // empty: all
   AuthMethod method = AuthMethod::scram_sha_256;
@@ -172,8 +172,9 @@ struct AuthenticationRule {
   bool client_certificate_names_user = false;  // clientcert=verify-full: it must also fit the user
 };
 
-// One line of an ident map: system name (or /regex with one capture, which must match the whole
-// name) to database user, where \\1 stands for the capture.
+// One line of an ident map. `system_user` is a name or /regex, `database_user` a name (\1 stands
+// for the expression's capture), `all` for every user, or /regex. Expressions are RE2, match a
+// whole name, and have no closing slash.
 struct IdentMapping {
   Location at;
   std::string map;

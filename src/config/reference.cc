@@ -61,14 +61,20 @@ constexpr std::string_view kIntroduction =
 
 Generated from the program's own table of keys; do not edit.
 
-One YAML file: `listen` and one way to a server are required, everything else has a default. A key that is not here is an error.
+One YAML file: `listen` and one way to a server are required, everything else has a default. A key
+that is not here is an error.
 
-* **duration**: a number with `ms`, `s`, `m`, `h` or `d`. **size**: a number with `B`, `KiB`, `MiB` or `GiB`.
+* **duration**: a number with `ms`, `s`, `m`, `h` or `d`. **size**: a number with `B`, `KiB`, `MiB`
+  or `GiB`.
 * **path**: relative to the folder of the configuration file.
-* **pattern**: an exact text, a text with `*` for any run of characters, or a regular expression between slashes (RE2), which must match the whole value. A list means any of them.
+* **pattern**: an exact text, a text with `*` for any run of characters, or a regular expression
+  between slashes (RE2), which must match the whole value. A list means any of them.
 * **network**: an IP address, or a network such as `10.0.0.0/8`. A list means any of them.
-* `${NAME}` in any value is replaced by the environment variable, which must exist; `$${` stands for `${`.
-* **Reload** says when a changed value takes effect after SIGHUP: at once, for the next server connection taken (next checkout), for clients that log in afterwards (next login), or only after a restart.
+* `${NAME}` in any value is replaced by the environment variable, which must exist; `$${` stands
+  for `${`.
+* **Reload** says when a changed value takes effect after SIGHUP: at once, for the next server
+  connection taken (next checkout), for clients that log in afterwards (next login), or only after
+  a restart.
 )";
 
 }  // namespace

@@ -46,8 +46,7 @@ void load_server_tls(const Value& value, ServerTls& tls);
 bool check_host(const Value& value, const std::string& host, bool captures_allowed);
 std::optional<std::string> load_name(const Value& value);  // of a user or database
 std::optional<Pattern> load_pattern(const Value& value);
-// The highest $n in `text`; 0 when there is none.
-int capture_reference(std::string_view text);
+bool has_capture(std::string_view text);  // $0 to $9; $$ is a dollar sign
 
 // What concerns several sections; the last step of a load.
 void check(const Mapping& root, Config& config);
