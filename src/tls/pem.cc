@@ -103,7 +103,10 @@ std::expected<KeyPtr, std::string> load_private_key(const std::string& path) {
     ERR_clear_error();
     return std::unexpected("is protected by a passphrase, which cannot be asked for");
   }
-  if (end_of_pem()) return std::unexpected("holds no private key in PEM form");
+  if (!bytes->reveal().contains("PRIVATE KEY-----")) {
+    ERR_clear_error();
+    return std::unexpected("holds no private key in PEM form");
+  }
   return std::unexpected("holds a damaged private key: " + take_openssl_error());
 }
 
