@@ -3,14 +3,13 @@
 import hashlib
 import os
 import pwd
-import socket
-import threading
 import time
 
 import pytest
 
 from conftest import listener, upstream_of
 from lib import pgwire
+from lib.fake_server import FakeServer
 from lib.pgauth import md5_password, verifier
 from lib.pgwire import Wire, WireError, connect
 from lib.postgres import password_of
@@ -298,42 +297,25 @@ def test_a_wrong_login_password_tells_no_secret(proxy_factory, pg18):
     assert "se-cret-pw" not in str(caught.value) and "se-cret-pw" not in front.log()
 
 
-class GreedyServer:
-    """Speaks SCRAM with whatever iteration count and nonce it is told."""
-
-    def __init__(self, first: bytes) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.host, self.port = self.listener.getsockname()
-        threading.Thread(target=self._serve, args=(first,), daemon=True).start()
-
-    def _serve(self, first: bytes) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            with client:
-                client.recv(4096)
-                client.sendall(pgwire.message("R", b"\0\0\0\x0aSCRAM-SHA-256\0\0"))
-                nonce = client.recv(4096).rsplit(b"r=", 1)[-1]
-                client.sendall(pgwire.message("R", b"\0\0\0\x0b" +
-                                              first.replace(b"NONCE", nonce)))
-                client.recv(4096)
-
-
 @pytest.mark.parametrize("first", [
     b"r=NONCEx,s=c2FsdA==,i=2000000000", b"r=NONCEx,s=c2FsdA==,i=0", b"r=other,s=c2FsdA==,i=4096",
     b"r=NONCE,s=c2FsdA==,i=4096", b"r=NONCEx,s=!!!,i=4096", b"", b"r=" + b"n" * 60000,
-    b"r=NONCEx,s=" + b"A" * 40000 + b",i=4096"])
+    b"r=NONCEx,s=" + b"A" * 40000 + b",i=4096"], ids=range(8))
 def test_a_hostile_server_exchange_is_refused_quickly(proxy_factory, first):
-    server = GreedyServer(first)
-    front = proxy_factory(
-        upstreams={"main": upstream_of(server)}, authentication=[{"method": "trust"}],
-        routes=[{"upstream": "main", "login": {"user": "alice", "password": "x"}}])
-    begun = time.monotonic()
-    code_of(front)
-    assert time.monotonic() - begun < 3
-    server.listener.close()
+    def talk(client):
+        client.recv(4096)
+        client.sendall(pgwire.message("R", b"\0\0\0\x0aSCRAM-SHA-256\0\0"))
+        nonce = client.recv(4096).rsplit(b"r=", 1)[-1]
+        client.sendall(pgwire.message("R", b"\0\0\0\x0b" + first.replace(b"NONCE", nonce)))
+        client.recv(4096)
+
+    with FakeServer(talk) as server:
+        front = proxy_factory(
+            upstreams={"main": upstream_of(server)}, authentication=[{"method": "trust"}],
+            routes=[{"upstream": "main", "login": {"user": "alice", "password": "x"}}])
+        begun = time.monotonic()
+        code_of(front)
+        assert time.monotonic() - begun < 3
 
 
 # -- relay ----------------------------------------------------------------------------------------
@@ -388,48 +370,30 @@ def test_relay_of_md5_with_another_user_is_a_readable_fatal(proxy_factory, pg18)
     assert caught.value.severity == "FATAL" and "login" in str(caught.value.fields)
 
 
-class TokenServer:
-    """Asks for OAUTHBEARER and keeps the token it is given."""
-
-    def __init__(self) -> None:
-        self.tokens = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.host, self.port = self.listener.getsockname()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            with client, client.makefile("rb") as stream:
-                size = stream.read(4)
-                if len(size) < 4:
-                    continue
-                stream.read(int.from_bytes(size, "big") - 4)
-                client.sendall(pgwire.message("R", b"\0\0\0\x0aOAUTHBEARER\0\0"))
-                head = stream.read(5)
-                self.tokens.append(stream.read(int.from_bytes(head[1:], "big") - 4))
-                client.sendall(pgwire.message("R", b"\0\0\0\0") +
-                               pgwire.message("K", b"\0\0\0\1\0\0\0\2") +
-                               pgwire.message("Z", b"I"))
-                stream.read(5)
-
-
 def test_relay_of_a_64_kb_oauth_token(proxy_factory):
-    server = TokenServer()
-    front = proxy_factory(**relaying(server))
+    tokens = []
+
+    def talk(client):
+        with client.makefile("rb") as stream:
+            stream.read(int.from_bytes(stream.read(4), "big") - 4)
+            client.sendall(pgwire.message("R", b"\0\0\0\x0aOAUTHBEARER\0\0"))
+            head = stream.read(5)
+            tokens.append(stream.read(int.from_bytes(head[1:], "big") - 4))
+            client.sendall(pgwire.message("R", b"\0\0\0\0") +
+                           pgwire.message("K", b"\0\0\0\1\0\0\0\2") + pgwire.message("Z", b"I"))
+            stream.read(5)
+
     response = b"n,,\x01auth=Bearer " + b"t" * 65000 + b"\x01\x01"
     body = b"OAUTHBEARER\0" + len(response).to_bytes(4, "big") + response
-    with Wire(front.host, front.port) as wire:
-        wire.send(pgwire.startup([("user", "alice"), ("database", "app")]))
-        assert pgwire.decode(wire.read()) == ("R", (10, b"OAUTHBEARER\0\0"))
-        wire.send(pgwire.message("p", body))
-        wire.read_until("Z")
-    assert server.tokens == [body]
-    assert "tttttttt" not in front.log()
-    server.listener.close()
+    with FakeServer(talk) as server:
+        front = proxy_factory(**relaying(server))
+        with Wire(front.host, front.port) as wire:
+            wire.send(pgwire.startup([("user", "alice"), ("database", "app")]))
+            assert pgwire.decode(wire.read()) == ("R", (10, b"OAUTHBEARER\0\0"))
+            wire.send(pgwire.message("p", body))
+            wire.read_until("Z")
+        assert tokens == [body]
+        assert "tttttttt" not in front.log()
 
 
 def test_md5_salts_differ(proxy_factory, pg18):

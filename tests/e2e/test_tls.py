@@ -1,14 +1,13 @@
 """Issue point 3: TLS to clients in its four modes, TLS to servers in libpq's six."""
 
-import socket
 import ssl
-import threading
 import time
 
 import pytest
 
 from conftest import listener, upstream_of
 from lib import pgwire
+from lib.fake_server import FakeServer
 from lib.pgauth import end_point_hash
 from lib.pgwire import Wire, WireError, connect
 from lib.postgres import password_of
@@ -327,34 +326,20 @@ def test_a_client_certificate_towards_the_server(proxy_factory, pg18, certificat
         assert wire.scalar("select current_user") == "certy"
 
 
-class StuffingServer:
-    """Answers SSLRequest with 'S' and more bytes at once (CVE-2021-23222)."""
-
-    def __init__(self, answer: bytes) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.host, self.port = self.listener.getsockname()
-        threading.Thread(target=self._serve, args=(answer,), daemon=True).start()
-
-    def _serve(self, answer: bytes) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            with client:
-                if client.recv(8):
-                    client.sendall(answer)
-                    time.sleep(0.3)
-
-
-@pytest.mark.parametrize("answer", [b"S" + b"R\0\0\0\x08\0\0\0\0", b"E\0\0\0\x08MX\0\0", b"?"])
+@pytest.mark.parametrize("answer", [b"S" + b"R\0\0\0\x08\0\0\0\0", b"E\0\0\0\x08MX\0\0", b"?"],
+                         ids=["stuffed", "error", "unknown"])
 def test_wrong_answers_to_ssl_request_are_refused(proxy_factory, answer):
-    server = StuffingServer(answer)
-    front = through(proxy_factory, server, mode="require")
-    with pytest.raises(WireError) as caught:
-        connect(front)
-    assert caught.value.severity == "FATAL"
-    server.listener.close()
+    """CVE-2021-23222 and CVE-2024-10977: nothing unencrypted counts after SSLRequest."""
+    def talk(client):
+        client.recv(8)
+        client.sendall(answer)
+        time.sleep(0.3)
+
+    with FakeServer(talk) as server:
+        front = through(proxy_factory, server, mode="require")
+        with pytest.raises(WireError) as caught:
+            connect(front)
+        assert caught.value.severity == "FATAL"
 
 
 def test_a_tls_login_storm_leaves_nothing_open(proxy_factory, pg18, certificates):
