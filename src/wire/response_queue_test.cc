@@ -1,41 +1,13 @@
 #include "wire/response_queue.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>
 
+#include "wire/response_queue_testing.h"
+
 namespace trunkline::wire {
 namespace {
-
-using ::testing::ElementsAre;
-
-constexpr uint32_t kAnn = 7;
-
-// Plays both sides from short scripts. Client: one type byte a message, in order. Server: words;
-// the first byte is the type, the rest is the body ("CSELECT 1", "ZI", "E").
-struct Exchange {
-  void client(std::string_view types, uint8_t flags = ResponseQueue::kForward) {
-    for (char type : types) {
-      auto request = request_of({.type = type, .length = kLengthBytes});
-      if (request) queue.push(*request, kAnn, flags);
-    }
-  }
-
-  void server(const std::vector<std::string>& messages) {
-    for (const std::string& message : messages) {
-      last = queue.on_message(message[0], std::string_view(message).substr(1));
-      EXPECT_TRUE(last.expected) << message;
-      if (last.end == TransactionEnd::commit) ++commits;
-      if (last.end == TransactionEnd::rollback) ++rollbacks;
-    }
-  }
-
-  ResponseQueue queue;
-  ResponseQueue::Attribution last;
-  int commits = 0;
-  int rollbacks = 0;
-};
 
 TEST(ResponseQueue, FollowsASimpleQuery) {
   Exchange x;
@@ -172,107 +144,6 @@ TEST(ResponseQueue, FollowsFunctionCalls) {
   EXPECT_TRUE(x.queue.idle());
   EXPECT_EQ(x.commits, 1);
   EXPECT_EQ(x.rollbacks, 1);
-}
-
-TEST(ResponseQueue, FollowsCopyOut) {
-  Exchange x;
-  x.client("Q");
-  x.server({"H", "d", "d", "c", "CCOPY 2", "ZI"});
-  EXPECT_TRUE(x.queue.idle());
-  x.client("PBES");
-  x.server({"1", "2", "H", "d", "c", "CCOPY 1", "ZI"});
-  EXPECT_TRUE(x.queue.idle());
-}
-
-TEST(ResponseQueue, FollowsCopyInOfASimpleQuery) {
-  Exchange x;
-  x.client("Q");
-  x.server({"G"});
-  EXPECT_TRUE(x.queue.in_copy_in());
-  EXPECT_FALSE(x.queue.idle());
-  x.client("dddc");
-  EXPECT_FALSE(x.queue.in_copy_in());
-  x.server({"CCOPY 3", "ZI"});
-  EXPECT_TRUE(x.queue.idle());
-}
-
-// Parse, Bind, Execute, Sync, CopyData, CopyDone, Sync: one ReadyForQuery, whatever of it was sent
-// before the server's CopyInResponse came.
-TEST(ResponseQueue, IgnoresSyncInsideCopyInWheneverItIsSent) {
-  const std::string script = "PBESdHScS";
-  for (size_t split = 3; split <= script.size(); ++split) {
-    Exchange x;
-    x.client(script.substr(0, split));
-    x.server({"1", "2", "G"});
-    x.client(script.substr(split));
-    x.server({"CCOPY 1", "ZI"});
-    EXPECT_TRUE(x.queue.idle()) << split;
-    EXPECT_EQ(x.commits, 1);
-  }
-}
-
-TEST(ResponseQueue, CountsASyncBehindAnEarlierCopyDone) {
-  Exchange x;
-  x.client("QdcQdcS");
-  x.server({"G", "CCOPY 1", "ZI", "G", "CCOPY 1", "ZI"});
-  EXPECT_FALSE(x.queue.idle());
-  x.server({"ZI"});
-  EXPECT_TRUE(x.queue.idle());
-}
-
-TEST(ResponseQueue, FollowsSeveralCopiesInOneQuery) {
-  Exchange x;
-  x.client("Qdcdc");
-  x.server({"G", "CCOPY 1", "G", "CCOPY 1", "T", "CSELECT 1", "ZI"});
-  EXPECT_TRUE(x.queue.idle());
-}
-
-TEST(ResponseQueue, SwallowsNothingAfterACopyThatFailed) {
-  Exchange simple;
-  simple.client("Q");
-  simple.server({"G"});
-  simple.client("dd");
-  simple.server({"E", "ZI"});
-  simple.client("ddcf");  // late: the server discards them
-  EXPECT_TRUE(simple.queue.idle());
-  simple.client("Q");
-  simple.server({"T", "CSELECT 1", "ZI"});
-  EXPECT_TRUE(simple.queue.idle());
-
-  Exchange extended;
-  extended.client("PBE");
-  extended.server({"1", "2", "G"});
-  extended.client("d");
-  extended.server({"E"});
-  extended.client("dc");
-  EXPECT_FALSE(extended.queue.idle());
-  extended.client("S");
-  extended.server({"ZI"});
-  EXPECT_TRUE(extended.queue.idle());
-  EXPECT_EQ(extended.rollbacks, 1);
-}
-
-TEST(ResponseQueue, IsInDoubtWhenACopyFailsThatHadASyncInside) {
-  for (bool answered : {false, true}) {
-    Exchange x;
-    x.client("PBESdcS");
-    x.server({"1", "2", "G", "E", "ZI"});
-    EXPECT_TRUE(x.queue.empty());
-    EXPECT_FALSE(x.queue.idle()) << "the first Sync may be answered or not";
-    if (answered) {
-      x.server({"ZI"});
-      EXPECT_TRUE(x.queue.idle());
-    }
-    x.client("Q");
-    x.server({"T", "CSELECT 1", "ZI"});
-    EXPECT_TRUE(x.queue.idle());
-  }
-  Exchange late;  // the stray answer comes when the next Query is sent already
-  late.client("PBESdcSQ");
-  late.server({"1", "2", "G", "E", "ZI", "ZI"});
-  EXPECT_FALSE(late.queue.empty());
-  late.server({"T", "CSELECT 1", "ZI"});
-  EXPECT_TRUE(late.queue.idle());
 }
 
 TEST(ResponseQueue, LetsAsynchronousMessagesPass) {
