@@ -28,12 +28,13 @@ struct TlsTest : testing::Test {
   TestFolder folder;
   TestIdentity authority =
       make_test_identity({.common_name = "Test authority", .is_authority = true});
-  io::Loop loop{std::make_unique<io::EpollBackend>()};
+  io::Loop loop;
   HandshakeGate gate{loop};
   config::ListenTls listen;
   config::ServerTls server;
 
-  TlsTest() {
+  TlsTest() : TlsTest(std::make_unique<io::EpollBackend>()) {}
+  explicit TlsTest(std::unique_ptr<io::Backend> backend) : loop(std::move(backend)) {
     write_test_certificate(folder.file("ca.crt"), authority);
     listen.mode = config::ClientTlsMode::allow;
     server.mode = config::ServerTlsMode::verify_full;

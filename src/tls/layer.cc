@@ -138,7 +138,7 @@ struct Layer::Call {
     if (ERR_peek_error() != 0) ERR_clear_error();
   }
   ~Call() {
-    layer.flush_now(*layer.socket_);
+    layer.flush(*layer.socket_);
     layer.socket_ = nullptr;
   }
   Call(const Call&) = delete;
@@ -209,13 +209,13 @@ bool Layer::more_to_read(const io::Socket& socket) const {
 
 ssize_t Layer::send(io::Socket& socket, std::span<const iovec> from) {
   if (ended_ && result_at_end_ < 0) return result_at_end_;
-  if (ssize_t flushed = flush(socket); flushed < 0) return flushed;
+  if (int flushed = flush(socket); flushed < 0) return flushed;
   Call call(*this, socket);
   Scratch& buffers = scratch();
   size_t done = 0;
   for (RecordCutter cutter(from); !cutter.at_end();) {
     // Room for a record: so OpenSSL never keeps half of one, and its answer is final.
-    if (buffers.room() < kRecordBytesOnWire && flush_now(socket) < 0) break;
+    if (buffers.room() < kRecordBytesOnWire && flush(socket) < 0) break;
     std::string_view record = cutter.next(buffers.plain);
     size_t taken = 0;
     int returned = SSL_write_ex(ssl_.get(), record.data(), record.size(), &taken);
@@ -228,11 +228,7 @@ ssize_t Layer::send(io::Socket& socket, std::span<const iovec> from) {
   return static_cast<ssize_t>(done);
 }
 
-ssize_t Layer::flush(io::Socket& socket) {
-  return flush_now(socket);
-}
-
-int Layer::flush_now(io::Socket& socket) {
+int Layer::flush(io::Socket& socket) {
   Scratch& buffers = scratch();
   std::array<iovec, 2> parts{iovec{unsent_.data(), unsent_.size()},
                              iovec{buffers.out.data(), buffers.out_size}};

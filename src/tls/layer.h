@@ -35,7 +35,7 @@ class Layer {
   // As Stream's.
   ssize_t recv(io::Socket& socket, std::span<char> into);
   ssize_t send(io::Socket& socket, std::span<const iovec> from);
-  ssize_t flush(io::Socket& socket);
+  int flush(io::Socket& socket);
   bool has_pending() const { return (has_more_ && !write_blocked()) || ended_; }
   bool has_unsent() const { return !unsent_.empty(); }
   void close_notify(io::Socket& socket);
@@ -44,7 +44,6 @@ class Layer {
   bool is_idle() const;
   SSL* ssl() const { return ssl_.get(); }
   const std::string& error_text() const { return error_text_; }
-  void set_error_text(std::string text) { error_text_ = std::move(text); }
 
  private:
   friend struct LayerBio;
@@ -57,7 +56,6 @@ class Layer {
   int failure(int returned);
   int end(int result);
   bool is_cut_short() const;
-  int flush_now(io::Socket& socket);
 
   SslPtr ssl_;
   std::string prefix_;

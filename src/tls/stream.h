@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "io/socket.h"
 #include "tls/identity.h"
@@ -19,6 +20,12 @@ struct DetachedStream {
       : fd(descriptor), is_unix(unix_socket), layer(std::move(tls_layer)) {}
   DetachedStream(DetachedStream&& other) noexcept
       : fd(std::exchange(other.fd, -1)), is_unix(other.is_unix), layer(std::move(other.layer)) {}
+  DetachedStream& operator=(DetachedStream&& other) noexcept {
+    std::swap(fd, other.fd);
+    std::swap(is_unix, other.is_unix);
+    std::swap(layer, other.layer);
+    return *this;
+  }
   ~DetachedStream();
 
   int fd;
@@ -46,7 +53,6 @@ class Stream {
     if (layer_) return layer_->recv(socket_, into);
     return socket_.recv(into);
   }
-  // The pieces are read once more only when the answer is less than their sum.
   ssize_t send(std::span<const iovec> from) {
     if (layer_) return layer_->send(socket_, from);
     return socket_.send(from);
