@@ -43,6 +43,7 @@ std::expected<UserStore, std::vector<config::Problem>> UserStore::compile(
   UserStore store;
   std::vector<config::Problem> problems;
   std::vector<const config::User*> sorted;
+  sorted.reserve(users.size());
   for (const config::User& user : users) sorted.push_back(&user);
   auto in_order = [](const config::User* a, const config::User* b) {
     return std::tie(a->name, a) < std::tie(b->name, b);  // of equal names the first stays first
