@@ -224,7 +224,7 @@ def test_cert_takes_the_common_name(proxy_factory, pg18, certificates):
 
 def test_cert_with_a_map(proxy_factory, pg18, certificates):
     front = certified(proxy_factory, pg18, certificates, {"method": "cert", "map": "corp"},
-                      ident=[{"map": "corp", "system_user": "/^(.*)@corp\\.example$",
+                      ident=[{"map": "corp", "system_user": "/(.*)@corp\\.example/",
                               "database_user": "\\1"}])
     pair = certificates.client_mapped
     shown = client_tls(None, pair.cert, pair.key)
