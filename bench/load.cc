@@ -2,7 +2,6 @@
 // at a fixed rate. Prints one JSON object. With --watch it also reads the CPU time of the proxy at
 // the exact ends of the measured time.
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <deque>
@@ -14,29 +13,15 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include "bench/load_client.h"
+#include "bench/load_options.h"
 #include "bench/messages.h"
 
 namespace trunkline::bench {
 namespace {
-
-enum class Mode : uint8_t { simple, extended, prepared, pipeline, bulk, login, storm, idle };
-
-struct Options {
-  Mode mode = Mode::simple;
-  int clients = 64;
-  int depth = 16;
-  int rows = 16384;
-  double warm_up_s = 1;
-  double seconds = 3;
-  double rate = 0;
-  int login_concurrency = 64;
-  bool hold = false;
-  std::string samples;
-  std::vector<int> watch;
-};
 
 constexpr std::string_view kQuery = "select id, name from product where id = 1234567";  // 53 bytes
 
@@ -104,11 +89,11 @@ std::map<std::string, uint64_t> cpu_times_ns(const std::vector<int>& pids) {
 
 class Run final : ClientEvents {
  public:
-  Run(const Options& options, const Target& target)
+  explicit Run(const Options& options)
       : options_(options), request_(make_request(options)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     for (int i = 0; i < options.clients; ++i) {
       clients_.push_back(
-          std::make_unique<Client>(target, static_cast<ClientEvents&>(*this), epoll_));
+          std::make_unique<Client>(options.target, static_cast<ClientEvents&>(*this), epoll_));
     }
   }
 
@@ -375,41 +360,8 @@ class Run final : ClientEvents {
 
 int main(int argc, char** argv) {
   using namespace trunkline::bench;
-  CLI::App app("Load on a PostgreSQL server or proxy");
-  Options options;
-  Target target;
-  std::string address;
-  const std::map<std::string, Mode> modes{
-      {"simple", Mode::simple},     {"extended", Mode::extended}, {"prepared", Mode::prepared},
-      {"pipeline", Mode::pipeline}, {"bulk", Mode::bulk},         {"login", Mode::login},
-      {"storm", Mode::storm},       {"idle", Mode::idle}};
-  const std::map<std::string, Tls> tls{
-      {"off", Tls::off}, {"starttls", Tls::starttls}, {"direct", Tls::direct}};
-  app.add_option("--target", address, "HOST:PORT or the path of a unix socket")->required();
-  app.add_option(
-         "--mode", options.mode,
-         "simple, extended, prepared, pipeline, bulk; XX idle: log in, ask once, wait for a line")
-      ->transform(CLI::CheckedTransformer(modes));
-  app.add_option("--tls", target.tls)->transform(CLI::CheckedTransformer(tls));
-  app.add_option("--clients", options.clients);
-  app.add_option("--depth", options.depth, "requests in flight of each client in mode pipeline");
-  app.add_option("--rows", options.rows, "rows of 1 KiB for each request in mode bulk");
-  app.add_option("--warm-up", options.warm_up_s, "seconds");
-  app.add_option("--seconds", options.seconds);
-  app.add_option("--rate", options.rate, "requests per second of all clients; 0: closed loop");
-  app.add_option("--user", target.user)->default_val("bench");
-  app.add_option("--database", target.database)->default_val("bench");
-  app.add_option("--password", target.password)->default_val("bench");
-  app.add_option("--samples", options.samples, "file for the latency of every request");
-  app.add_option("--watch", options.watch, "process whose CPU time is measured; may be repeated");
-  app.add_flag("--hold", options.hold,
-               "wait for a line before measuring and another one at the end; not with --rate");
-  CLI11_PARSE(app, argc, argv);
-
+  Options options = read_options(argc, argv);
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
-  target.address = Address(address);
-  target.rotate_source = !target.address.is_unix();
-  if (target.tls != Tls::off) target.tls_context = new_tls_context();
-  Run(options, target).run();
+  Run(options).run();
 }

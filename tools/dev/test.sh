@@ -47,9 +47,8 @@ ctest_part() {
 
 pytest_part() {
   local preset=$1
-  TRUNKLINE_BINARY=$PWD/build/$preset/trunkline \
-    ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    /usr/bin/python3 -m pytest tests/e2e -p no:cacheprovider -q --durations=5 \
+  TRUNKLINE_BINARY=$PWD/build/$preset/trunkline /usr/bin/python3 -m pytest tests/e2e \
+    -p no:cacheprovider -q --durations=5 \
     ${expression:+-k "$expression"}
 }
 
@@ -84,7 +83,7 @@ test_main() {
   local count=1
   if [[ $parts =~ checks|unit|e2e ]]; then count=$((count + 1)); fi
   local weight
-  for weight in checks:1 unit:1 e2e:1 asan:3 tsan:2 fuzz:1; do
+  for weight in checks:1 unit:1 e2e:2 asan:3 tsan:2 fuzz:1; do
     if wanted "${weight%:*}"; then count=$((count + ${weight#*:})); fi
   done
   steps "$count"
@@ -94,7 +93,10 @@ test_main() {
   if [[ $parts =~ checks|unit|e2e ]]; then part build-release '^never$' build_preset release; fi
   if wanted checks; then part checks "$ctest_lines" ctest_part release checks; fi
   if wanted unit; then part unit "$ctest_lines" ctest_part release 'unit|stress'; fi
-  if wanted e2e; then part e2e "$pytest_lines" pytest_part release; fi
+  if wanted e2e; then
+    part e2e "$pytest_lines" pytest_part release
+    part demo '^demo: ' ./dev demo --check
+  fi
   if wanted asan; then
     part build-asan '^never$' build_preset asan
     part unit-asan "$ctest_lines" ctest_part asan 'unit|stress'
