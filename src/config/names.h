@@ -17,58 +17,58 @@ struct Name {
   Enum value;
 };
 
-inline constexpr std::array<Name<LogLevel>, 4> names(LogLevel) {
+constexpr std::array<Name<LogLevel>, 4> names(LogLevel) {
   return {{{"debug", LogLevel::debug},
            {"info", LogLevel::info},
            {"warn", LogLevel::warn},
            {"error", LogLevel::error}}};
 }
-inline constexpr std::array<Name<LogFormat>, 2> names(LogFormat) {
+constexpr std::array<Name<LogFormat>, 2> names(LogFormat) {
   return {{{"text", LogFormat::text}, {"json", LogFormat::json}}};
 }
-inline constexpr std::array<Name<ClientTlsMode>, 4> names(ClientTlsMode) {
+constexpr std::array<Name<ClientTlsMode>, 4> names(ClientTlsMode) {
   return {{{"disable", ClientTlsMode::disable},
            {"allow", ClientTlsMode::allow},
            {"require", ClientTlsMode::require},
            {"passthrough", ClientTlsMode::passthrough}}};
 }
-inline constexpr std::array<Name<ClientCertificate>, 3> names(ClientCertificate) {
+constexpr std::array<Name<ClientCertificate>, 3> names(ClientCertificate) {
   return {{{"none", ClientCertificate::none},
            {"request", ClientCertificate::request},
            {"require", ClientCertificate::require}}};
 }
-inline constexpr std::array<Name<TlsVersion>, 2> names(TlsVersion) {
+constexpr std::array<Name<TlsVersion>, 2> names(TlsVersion) {
   return {{{"1.2", TlsVersion::v1_2}, {"1.3", TlsVersion::v1_3}}};
 }
-inline constexpr std::array<Name<ProxyProtocolMode>, 3> names(ProxyProtocolMode) {
+constexpr std::array<Name<ProxyProtocolMode>, 3> names(ProxyProtocolMode) {
   return {{{"off", ProxyProtocolMode::off},
            {"accept", ProxyProtocolMode::accept},
            {"require", ProxyProtocolMode::require}}};
 }
-inline constexpr std::array<Name<ServerTlsMode>, 5> names(ServerTlsMode) {
+constexpr std::array<Name<ServerTlsMode>, 5> names(ServerTlsMode) {
   return {{{"disable", ServerTlsMode::disable},
            {"prefer", ServerTlsMode::prefer},
            {"require", ServerTlsMode::require},
            {"verify-ca", ServerTlsMode::verify_ca},
            {"verify-full", ServerTlsMode::verify_full}}};
 }
-inline constexpr std::array<Name<TlsNegotiation>, 2> names(TlsNegotiation) {
+constexpr std::array<Name<TlsNegotiation>, 2> names(TlsNegotiation) {
   return {{{"starttls", TlsNegotiation::starttls}, {"direct", TlsNegotiation::direct}}};
 }
-inline constexpr std::array<Name<AuthMode>, 2> names(AuthMode) {
+constexpr std::array<Name<AuthMode>, 2> names(AuthMode) {
   return {{{"terminate", AuthMode::terminate}, {"relay", AuthMode::relay}}};
 }
-inline constexpr std::array<Name<Inspect>, 2> names(Inspect) {
+constexpr std::array<Name<Inspect>, 2> names(Inspect) {
   return {{{"bytes", Inspect::bytes}, {"messages", Inspect::messages}}};
 }
-inline constexpr std::array<Name<ConnectionType>, 5> names(ConnectionType) {
+constexpr std::array<Name<ConnectionType>, 5> names(ConnectionType) {
   return {{{"any", ConnectionType::any},
            {"local", ConnectionType::local},
            {"host", ConnectionType::host},
            {"hostssl", ConnectionType::hostssl},
            {"hostnossl", ConnectionType::hostnossl}}};
 }
-inline constexpr std::array<Name<AuthMethod>, 7> names(AuthMethod) {
+constexpr std::array<Name<AuthMethod>, 7> names(AuthMethod) {
   return {{{"trust", AuthMethod::trust},
            {"reject", AuthMethod::reject},
            {"password", AuthMethod::password},

@@ -209,6 +209,7 @@ std::vector<Value> Value::list() const {
   } else if (node_->items.empty()) {
     error("the list is empty; give it an item, or take the key out");
   }
+  values.reserve(node_->items.size());
   for (size_t i = 0; i < node_->items.size(); ++i) {
     values.emplace_back(*reader_, node_->items[i], key_ + "[" + std::to_string(i) + "]");
   }

@@ -169,7 +169,7 @@ Node parse_yaml(std::string_view text, const std::string& file, std::vector<Prob
       return root;
     }
   } catch (const Stop&) {
-    // Reported where it was thrown.
+    return {};  // reported where it was thrown
   } catch (const YAML::Exception& error) {
     problems.push_back({{file, error.mark.line + 1, error.mark.column + 1},
                         "",
