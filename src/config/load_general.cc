@@ -5,7 +5,7 @@ namespace trunkline::config {
 namespace {
 
 void load_workers(const Value& value, Config& config) {
-  if (value.node().kind == Node::Kind::scalar && value.node().scalar == "auto") return;
+  if (value.node().kind == YamlNode::Kind::scalar && value.node().scalar == "auto") return;
   if (auto number = value.text()) {
     auto workers = parse_integer(*number);
     if (workers && *workers >= 1 && *workers <= kWorkersMax) {

@@ -126,14 +126,14 @@ void load_route(const Value& item, Config& config) {
   }
   if (auto login = mapping.find("login")) load_login(*login, route);
   if (auto upstream = mapping.find("upstream")) {
-    if (upstream->node().kind == Node::Kind::mapping) {
+    if (upstream->node().kind == YamlNode::Kind::mapping) {
       load_inline_upstream(*upstream, route);
     } else {
       load_upstream_name(*upstream, config, route);
     }
   }
   load_reject(mapping, route);
-  bool mapping_given = item.node().kind == Node::Kind::mapping;
+  bool mapping_given = item.node().kind == YamlNode::Kind::mapping;
   if (mapping_given && !mapping.has("upstream") && !mapping.has("reject")) {
     item.error("a route needs `upstream` or `reject`");
   }

@@ -99,15 +99,15 @@ std::expected<Config, std::vector<Problem>> load_text(std::string_view text,
                                                       const std::string& path,
                                                       const Environment& environment) {
   Reader reader(path, environment);
-  Node tree = parse_yaml(text, path, reader.problems());
+  YamlNode tree = parse_yaml(text, path, reader.problems());
   if (reader.failed()) return std::unexpected(std::move(reader.problems()));
   Config config;
   config.file = path;
-  if (tree.kind == Node::Kind::null) {
+  if (tree.kind == YamlNode::Kind::null) {
     reader.error({path}, "", "the file is empty; it needs at least `listen` and `upstreams`");
   } else {
     Mapping root(Value(reader, tree, ""), "");
-    if (tree.kind == Node::Kind::mapping) load_root(root, config);
+    if (tree.kind == YamlNode::Kind::mapping) load_root(root, config);
   }
   if (reader.failed()) {
     // The order of the file; problems of other files follow those of this one.

@@ -30,12 +30,12 @@ void Reader::warning(Location at, std::string key, std::string text) {
 }
 
 Mapping::Mapping(const Value& value, std::string_view section) : value_(value), section_(section) {
-  if (value.node().kind != Node::Kind::mapping) {
+  if (value.node().kind != YamlNode::Kind::mapping) {
     value.error("found " + value.found_kind() + "; this must be a mapping of keys to values");
     return;
   }
   auto known = key_names(section);
-  for (const Node::Entry& entry : value.node().entries) {
+  for (const YamlNode::Entry& entry : value.node().entries) {
     if (find_key(section, entry.key) != nullptr) continue;
     constexpr size_t kHintedBytesMax = 64;
     std::string_view near =
@@ -47,9 +47,9 @@ Mapping::Mapping(const Value& value, std::string_view section) : value_(value), 
   }
 }
 
-const Node::Entry* Mapping::entry(std::string_view name) const {
+const YamlNode::Entry* Mapping::entry(std::string_view name) const {
   assert(find_key(section_, name) != nullptr);
-  for (const Node::Entry& entry : value_.node().entries) {
+  for (const YamlNode::Entry& entry : value_.node().entries) {
     if (entry.key == name) return &entry;
   }
   return nullptr;
@@ -60,10 +60,10 @@ std::string Mapping::key_of(std::string_view name) const {
 }
 
 std::optional<Value> Mapping::find(std::string_view name) const {
-  const Node::Entry* found = entry(name);
+  const YamlNode::Entry* found = entry(name);
   if (found == nullptr) return std::nullopt;
   Value value(value_.reader(), found->value, key_of(name));
-  if (found->value.kind == Node::Kind::null) {
+  if (found->value.kind == YamlNode::Kind::null) {
     value_.reader().error({value_.reader().file(), found->line, found->column}, key_of(name),
                           "has no value; give one, or take the key out");
     return std::nullopt;
@@ -72,7 +72,7 @@ std::optional<Value> Mapping::find(std::string_view name) const {
 }
 
 std::optional<Value> Mapping::require(std::string_view name) const {
-  bool mapping = value_.node().kind == Node::Kind::mapping;
+  bool mapping = value_.node().kind == YamlNode::Kind::mapping;
   if (mapping && !has(name)) {
     value_.error("the key `" + std::string(name) + "` is missing here");
   }
@@ -114,11 +114,11 @@ std::optional<Secret> Mapping::read_secret(std::string_view name) const {
 
 std::vector<Value> named_values(const Value& value) {
   std::vector<Value> values;
-  if (value.node().kind != Node::Kind::mapping) {
+  if (value.node().kind != YamlNode::Kind::mapping) {
     value.error("found " + value.found_kind() + "; this must be a mapping of names to values");
     return values;
   }
-  for (const Node::Entry& entry : value.node().entries) {
+  for (const YamlNode::Entry& entry : value.node().entries) {
     values.emplace_back(value.reader(), entry.value, value.key() + "." + entry.key);
   }
   return values;

@@ -43,11 +43,11 @@ class Reader {
 // Borrowed from the tree: valid for the load.
 class Value {
  public:
-  Value(Reader& reader, const Node& node, std::string key)
+  Value(Reader& reader, const YamlNode& node, std::string key)
       : reader_(&reader), node_(&node), key_(std::move(key)) {}
 
   Reader& reader() const { return *reader_; }
-  const Node& node() const { return *node_; }
+  const YamlNode& node() const { return *node_; }
   const std::string& key() const { return key_; }
   Location at() const { return {reader_->file(), node_->line, node_->column}; }
   void error(std::string text) const { reader_->error(at(), key_, std::move(text)); }
@@ -84,7 +84,7 @@ class Value {
   std::optional<std::string> expand() const;  // a scalar with ${…} replaced
 
   Reader* reader_;
-  const Node* node_;
+  const YamlNode* node_;
   std::string key_;
 };
 
@@ -127,7 +127,7 @@ class Mapping {
   std::optional<Secret> read_secret(std::string_view name) const;
 
  private:
-  const Node::Entry* entry(std::string_view name) const;
+  const YamlNode::Entry* entry(std::string_view name) const;
 
   Value value_;
   std::string_view section_;

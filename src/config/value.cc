@@ -36,27 +36,27 @@ constexpr std::string_view kSizeUnits = "a number with B, KiB, MiB or GiB, such 
 
 std::string Value::found_kind() const {
   switch (node_->kind) {
-    case Node::Kind::null:
+    case YamlNode::Kind::null:
       return "nothing";
-    case Node::Kind::scalar:
+    case YamlNode::Kind::scalar:
       return "a single value";
-    case Node::Kind::sequence:
+    case YamlNode::Kind::sequence:
       return "a list";
-    case Node::Kind::mapping:
+    case YamlNode::Kind::mapping:
       return "a mapping";
   }
   return {};
 }
 
 std::string Value::found() const {
-  bool scalar = node_->kind == Node::Kind::scalar;
+  bool scalar = node_->kind == YamlNode::Kind::scalar;
   return scalar ? "`" + printable(node_->scalar) + "`" : found_kind();
 }
 
 // `${NAME}` is replaced, `$${` stands for `${`; every other `$` stays: captures ($1), the dollars
 // of a SCRAM verifier, the end of a regular expression.
 std::optional<std::string> Value::expand() const {
-  if (node_->kind != Node::Kind::scalar) {
+  if (node_->kind != YamlNode::Kind::scalar) {
     error("found " + found_kind() + "; this must be a single value");
     return std::nullopt;
   }
@@ -198,13 +198,13 @@ std::optional<IpNetwork> Value::network() const {
 }
 
 std::vector<Value> Value::one_or_many() const {
-  if (node_->kind == Node::Kind::sequence) return list();
+  if (node_->kind == YamlNode::Kind::sequence) return list();
   return {*this};
 }
 
 std::vector<Value> Value::list() const {
   std::vector<Value> values;
-  if (node_->kind != Node::Kind::sequence) {
+  if (node_->kind != YamlNode::Kind::sequence) {
     error("found " + found_kind() + "; this must be a list");
   } else if (node_->items.empty()) {
     error("the list is empty; give it an item, or take the key out");

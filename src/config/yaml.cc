@@ -24,13 +24,13 @@ class TreeBuilder : public YAML::EventHandler {
   TreeBuilder(const std::string& file, std::vector<Problem>& problems)
       : file_(file), problems_(problems) {}
 
-  Node take_root() { return std::move(root_); }
+  YamlNode take_root() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    add(make(mark, Node::Kind::null), anchor);
+    add(make(mark, YamlNode::Kind::null), anchor);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -39,7 +39,7 @@ class TreeBuilder : public YAML::EventHandler {
     // a plain `null` or `~` means.
     bool plain = tag != "!";
     bool null = plain && (value.empty() || value == "~" || value == "null");
-    Node node = make(mark, null ? Node::Kind::null : Node::Kind::scalar);
+    YamlNode node = make(mark, null ? YamlNode::Kind::null : YamlNode::Kind::scalar);
     node.scalar = value;
     add(std::move(node), anchor);
   }
@@ -48,28 +48,28 @@ class TreeBuilder : public YAML::EventHandler {
     auto found = anchors_.find(anchor);
     if (found == anchors_.end()) stop(mark, "an alias must not stand inside what it stands for");
     count(mark, found->second.size_nodes);
-    Node copy = found->second;
+    YamlNode copy = found->second;
     attach(std::move(copy));
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    open(mark, Node::Kind::sequence, anchor);
+    open(mark, YamlNode::Kind::sequence, anchor);
   }
   void OnSequenceEnd() override { close(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    open(mark, Node::Kind::mapping, anchor);
+    open(mark, YamlNode::Kind::mapping, anchor);
   }
   void OnMapEnd() override { close(); }
 
  private:
   // A list or mapping whose end has not come.
   struct Open {
-    Node node;
+    YamlNode node;
     YAML::anchor_t anchor;
-    std::optional<Node> key = std::nullopt;  // read, its value has not come
+    std::optional<YamlNode> key = std::nullopt;  // read, its value has not come
     std::set<std::string> seen = {};
   };
 
@@ -89,16 +89,16 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  Node make(const YAML::Mark& mark, Node::Kind kind) {
+  YamlNode make(const YAML::Mark& mark, YamlNode::Kind kind) {
     count(mark, 1);
-    Node node;
+    YamlNode node;
     node.kind = kind;
     node.line = mark.line + 1;
     node.column = mark.column + 1;
     return node;
   }
 
-  void open(const YAML::Mark& mark, Node::Kind kind, YAML::anchor_t anchor) {
+  void open(const YAML::Mark& mark, YamlNode::Kind kind, YAML::anchor_t anchor) {
     if (open_.size() >= kYamlDepthMax) {
       stop(mark, "values are nested deeper than " + std::to_string(kYamlDepthMax) + " levels");
     }
@@ -111,32 +111,32 @@ class TreeBuilder : public YAML::EventHandler {
     add(std::move(done.node), done.anchor);
   }
 
-  void add(Node node, YAML::anchor_t anchor) {
+  void add(YamlNode node, YAML::anchor_t anchor) {
     if (anchor != YAML::NullAnchor) anchors_[anchor] = node;
     attach(std::move(node));
   }
 
-  void attach(Node node) {
+  void attach(YamlNode node) {
     if (open_.empty()) {
       root_ = std::move(node);
       return;
     }
     Open& parent = open_.back();
-    if (parent.node.kind == Node::Kind::mapping && !parent.key) {
+    if (parent.node.kind == YamlNode::Kind::mapping && !parent.key) {
       take_key(parent, std::move(node));
       return;
     }
     parent.node.size_nodes += node.size_nodes;
-    if (parent.node.kind == Node::Kind::sequence) {
+    if (parent.node.kind == YamlNode::Kind::sequence) {
       parent.node.items.push_back(std::move(node));
     } else {
-      Node key = *std::exchange(parent.key, std::nullopt);
+      YamlNode key = *std::exchange(parent.key, std::nullopt);
       parent.node.entries.push_back({key.scalar, key.line, key.column, std::move(node)});
     }
   }
 
-  void take_key(Open& parent, Node key) {
-    if (key.kind != Node::Kind::scalar) {
+  void take_key(Open& parent, YamlNode key) {
+    if (key.kind != YamlNode::Kind::scalar) {
       report(key.line, key.column, "a key must be text");
     } else if (!parent.seen.insert(key.scalar).second) {
       report(key.line, key.column,
@@ -147,21 +147,22 @@ class TreeBuilder : public YAML::EventHandler {
 
   const std::string& file_;
   std::vector<Problem>& problems_;
-  Node root_;
+  YamlNode root_;
   size_t nodes_ = 0;
   std::vector<Open> open_;
-  std::map<YAML::anchor_t, Node> anchors_;
+  std::map<YAML::anchor_t, YamlNode> anchors_;
 };
 
 }  // namespace
 
-Node parse_yaml(std::string_view text, const std::string& file, std::vector<Problem>& problems) {
+YamlNode parse_yaml(std::string_view text, const std::string& file,
+                    std::vector<Problem>& problems) {
   TreeBuilder builder(file, problems);
   try {
     std::ispanstream stream{std::span<const char>(text)};
     YAML::Parser parser(stream);
     if (parser.HandleNextDocument(builder)) {
-      Node root = builder.take_root();
+      YamlNode root = builder.take_root();
       TreeBuilder ignored(file, problems);
       if (parser.HandleNextDocument(ignored)) {
         problems.push_back({{file}, "", "the file holds more than one YAML document"});

@@ -12,7 +12,7 @@ namespace trunkline::config {
 
 // A parsed YAML document as a plain tree with positions. yaml-cpp and its exceptions stay behind
 // `parse_yaml`. Immutable; any thread.
-struct Node {
+struct YamlNode {
   enum class Kind : uint8_t { null, scalar, sequence, mapping };
   struct Entry;
 
@@ -21,15 +21,15 @@ struct Node {
   int column = 0;
   size_t size_nodes = 1;  // of the whole tree below, itself included
   std::string scalar;
-  std::vector<Node> items;
+  std::vector<YamlNode> items;
   std::vector<Entry> entries;
 };
 
-struct Node::Entry {
+struct YamlNode::Entry {
   std::string key;
   int line = 0;
   int column = 0;
-  Node value;
+  YamlNode value;
 };
 
 // What a file may cost. An alias counts as much as what it stands for, so that a few lines cannot
@@ -39,6 +39,6 @@ inline constexpr size_t kYamlNodesMax = 200'000;
 
 // Duplicate keys, keys that are not text and everything yaml-cpp refuses are added to `problems`;
 // the tree is good only when none was.
-Node parse_yaml(std::string_view text, const std::string& file, std::vector<Problem>& problems);
+YamlNode parse_yaml(std::string_view text, const std::string& file, std::vector<Problem>& problems);
 
 }  // namespace trunkline::config

@@ -22,15 +22,15 @@ std::string nested(size_t depth) {
 
 TEST(Yaml, keeps_values_and_where_they_stand) {
   std::vector<Problem> problems;
-  Node root = parse_yaml("a: 1\nb:\n  - x\n  - {c: 'q'}\n", "f", problems);
+  YamlNode root = parse_yaml("a: 1\nb:\n  - x\n  - {c: 'q'}\n", "f", problems);
   ASSERT_TRUE(problems.empty());
-  ASSERT_EQ(root.kind, Node::Kind::mapping);
+  ASSERT_EQ(root.kind, YamlNode::Kind::mapping);
   ASSERT_EQ(root.entries.size(), 2u);
   EXPECT_EQ(root.entries[0].key, "a");
   EXPECT_EQ(root.entries[0].value.scalar, "1");
   EXPECT_EQ(root.entries[0].value.line, 1);
   EXPECT_EQ(root.entries[0].value.column, 4);
-  const Node& list = root.entries[1].value;
+  const YamlNode& list = root.entries[1].value;
   ASSERT_EQ(list.items.size(), 2u);
   EXPECT_EQ(list.items[1].entries[0].key, "c");
   EXPECT_EQ(list.items[1].entries[0].line, 4);
@@ -40,10 +40,10 @@ TEST(Yaml, keeps_values_and_where_they_stand) {
 
 TEST(Yaml, tells_nothing_from_an_empty_text) {
   std::vector<Problem> problems;
-  Node root = parse_yaml("a: ~\nb: null\nc:\nd: ''\ne: 'null'\n", "f", problems);
+  YamlNode root = parse_yaml("a: ~\nb: null\nc:\nd: ''\ne: 'null'\n", "f", problems);
   ASSERT_TRUE(problems.empty());
-  for (size_t i : {0, 1, 2}) EXPECT_EQ(root.entries[i].value.kind, Node::Kind::null) << i;
-  for (size_t i : {3, 4}) EXPECT_EQ(root.entries[i].value.kind, Node::Kind::scalar) << i;
+  for (size_t i : {0, 1, 2}) EXPECT_EQ(root.entries[i].value.kind, YamlNode::Kind::null) << i;
+  for (size_t i : {3, 4}) EXPECT_EQ(root.entries[i].value.kind, YamlNode::Kind::scalar) << i;
 }
 
 TEST(Yaml, refuses_a_key_that_stands_twice) {
@@ -85,7 +85,7 @@ TEST(Yaml, bounds_the_values) {
 
 TEST(Yaml, unfolds_aliases_and_bounds_what_they_unfold_to) {
   std::vector<Problem> problems;
-  Node root = parse_yaml("a: &x {k: v}\nb: *x\n", "f", problems);
+  YamlNode root = parse_yaml("a: &x {k: v}\nb: *x\n", "f", problems);
   ASSERT_TRUE(problems.empty());
   EXPECT_EQ(root.entries[1].value.entries.at(0).value.scalar, "v");
 
