@@ -85,7 +85,7 @@ def test_cancels_hit_the_right_one_of_many_sessions(proxy_factory, cluster, cert
              for n in range(20)]
     for wire in wires:
         wire.send(pgwire.query("select pg_sleep(2)"))
-    wait_until(lambda: cluster.scalar(SLEEPS) == 20, "all of them sleep")
+    wait_until(lambda: cluster.scalar(SLEEPS) >= 20, "all of them sleep")
     chosen = wires[::3]
     for wire in chosen:
         send_cancel((front.host, front.port), wire.session.pid, wire.session.key)

@@ -296,10 +296,11 @@ class Wire:
         return piece
 
     def read(self) -> Message:
-        """The next message; ServerClosed at the end of the stream."""
-        head = self.read_bytes(5)
-        length = struct.unpack("!I", head[1:])[0]
-        return Message(chr(head[0]), self.read_bytes(length - 4))
+        """The next message; ServerClosed at the end, with half a message left in `buffer`."""
+        while len(self.buffer) < 5 or len(self.buffer) <= struct.unpack_from("!xI", self.buffer)[0]:
+            self._fill()
+        kind = chr(self.buffer[0])
+        return Message(kind, self.read_bytes(struct.unpack_from("!xI", self.buffer)[0] + 1)[5:])
 
     def read_until(self, types: str, count: int = 1) -> List[Message]:
         """Messages up to and including the count-th of one of `types`."""

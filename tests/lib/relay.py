@@ -111,7 +111,9 @@ class PlainRelay:
         for each in (source, sink):
             try:
                 if reset:
+                    # The other thread's recv must return first, or the kernel keeps the socket.
                     each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    each.shutdown(socket.SHUT_RD)
                     each.close()
                 else:
                     each.shutdown(socket.SHUT_RDWR)
