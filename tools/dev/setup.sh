@@ -38,9 +38,13 @@ setup_main() {
     note "all packages are there ($sections)"
     return
   fi
-  note "installing:" $missing
+  note "installing, with what they need (about a minute; output in build/logs/setup.log):" $missing
+  mkdir -p build/logs
   # Packages of the image may be older than the archive: a refresh comes before every install.
-  as_root apt-get -qq update
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-    -o Dpkg::Use-Pty=0 install $missing
+  {
+    as_root apt-get -qq update &&
+      as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+        -o Dpkg::Use-Pty=0 install $missing
+  } >build/logs/setup.log 2>&1 ||
+    die "apt-get failed: $(tail -n 20 build/logs/setup.log)"
 }
