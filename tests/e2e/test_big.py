@@ -8,7 +8,7 @@ from conftest import listener, upstream_of
 from lib import pgwire
 from lib.pgwire import connect
 from lib.processes import resident_bytes
-from lib.trunkline import client_tls
+from lib.trunkline import client_tls, sanitized
 
 GROWTH_BYTES_MAX = 4 << 20
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ def test_a_row_of_one_gigabyte(wire):
     with Watch(wire.pid) as watch:
         wire.send(pgwire.query(f"select repeat('r', {size})"))
         assert drain_answer(wire) > size
-    assert watch.growth < GROWTH_BYTES_MAX
+    assert watch.growth < GROWTH_BYTES_MAX or sanitized()
 
 
 def test_copy_out_of_two_gigabytes(wire):
@@ -92,7 +92,7 @@ def test_copy_out_of_two_gigabytes(wire):
         wire.send(pgwire.query("copy (select repeat('c', 8000) from generate_series(1, 268500)) "
                                "to stdout"))
         assert drain_answer(wire) > 2 << 30
-    assert watch.growth < GROWTH_BYTES_MAX
+    assert watch.growth < GROWTH_BYTES_MAX or sanitized()
 
 
 def test_copy_in_of_two_gigabytes(wire):
@@ -108,4 +108,4 @@ def test_copy_in_of_two_gigabytes(wire):
         wire.send(pgwire.copy_done())
         found = wire.read_until("Z")
         assert [each.type for each in found] == ["G", "C", "Z"]
-    assert watch.growth < GROWTH_BYTES_MAX
+    assert watch.growth < GROWTH_BYTES_MAX or sanitized()

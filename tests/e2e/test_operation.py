@@ -16,7 +16,7 @@ from lib import pgwire
 from lib.pgauth import verifier
 from lib.pgwire import ServerClosed, Wire, WireError, connect
 from lib.processes import Program, resident_bytes, wait_until
-from lib.trunkline import binary, client_tls
+from lib.trunkline import binary, client_tls, sanitized
 
 DATABASE = "select current_database()"
 
@@ -230,9 +230,8 @@ def test_idle_memory_is_small(proxy_factory, pg18):
     each = (resident_bytes(front.pid) - before) / 200
     for wire in wires:
         wire.close()
-    # The exact figure is the benchmark's; this catches a buffer kept by an idle session. Sanitizers
-    # multiply memory.
-    assert each < (16 << 10) or "asan" in str(binary()) or "tsan" in str(binary())
+    # The exact figure is the benchmark's; this catches a buffer kept by an idle session.
+    assert each < (16 << 10) or sanitized()
 
 
 # -- logs -----------------------------------------------------------------------------------------
