@@ -95,6 +95,21 @@ TEST_F(LoopTest, ADeadlinePassesWithoutBytes) {
   EXPECT_FALSE(readable);
 }
 
+TEST_F(LoopTest, ACoroutineMayBeDestroyedWhileItWaitsForASocketOfItsCaller) {
+  Waiter before(loop);
+  auto [a, b] = socket_pair();
+  a.bind(before, 0);
+  before.clear(~0U);
+  {
+    Loop other(std::make_unique<EpollBackend>());
+    other.spawn([](Socket& socket) -> Task<> { co_await socket.wait_readable(Instant::max()); }(a));
+  }
+  iovec part = view("x");
+  b.send({&part, 1});
+  loop.run_once(true);
+  EXPECT_NE(before.ready() & kReadable, 0U);
+}
+
 TEST_F(LoopTest, BytesGoBothWaysUnderBackPressure) {
   auto [a, b] = socket_pair();
   constexpr size_t kBytes = 8 << 20;

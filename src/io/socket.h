@@ -42,6 +42,10 @@ struct ReadyAwaiter {
         deadline(until),
         waiter(loop),
         timer(waiter, kElapsed) {}
+  // A coroutine may be destroyed while it waits, as the loop does at its end.
+  ~ReadyAwaiter() { restore_binding(); }
+  ReadyAwaiter(const ReadyAwaiter&) = delete;
+  ReadyAwaiter& operator=(const ReadyAwaiter&) = delete;
 
   bool await_ready() const { return (registration.ready & wanted) != 0; }
   void await_suspend(std::coroutine_handle<> self) {
@@ -53,8 +57,11 @@ struct ReadyAwaiter {
     suspended = true;
   }
   bool await_resume() {
-    if (suspended) registration.bind(bound_before, shift_before);
+    restore_binding();
     return (registration.ready & wanted) != 0;
+  }
+  void restore_binding() {
+    if (std::exchange(suspended, false)) registration.bind(bound_before, shift_before);
   }
 
   Registration& registration;
