@@ -16,7 +16,7 @@ from lib.postgres import Cluster
 from lib.pgwire import Wire
 from lib.relay import PlainRelay
 from lib.script import Runner, Script, load
-from lib.transcript import NORMALISATIONS, normalise
+from lib.transcript import normalise
 from lib.trunkline import base_config, client_tls
 
 SCRIPTS = load(Path(__file__).resolve().parents[1] / "scripts")
@@ -66,7 +66,6 @@ def compared(clusters, session_folder, certificates) -> Iterator[Dict[int, tuple
             front = Proxy(session_folder, config, f"compare-{version}").start()
             started.append(front.stop)
         found[version] = (cluster, front)
-    print("\nnot compared:\n  " + "\n  ".join(NORMALISATIONS))
     yield found
     for stop in started:
         stop()

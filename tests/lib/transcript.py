@@ -5,7 +5,7 @@ from typing import List
 
 from lib.script import Script
 
-# Printed by test_compare before it runs; each is applied to both sides unless it says otherwise.
+# Printed at the end of a run; each is applied to both sides.
 NORMALISATIONS = [
     "BackendKeyData: pid and key, not the length of the key (the proxy issues its own keys)",
     "NotificationResponse: the pid of the notifying session",
