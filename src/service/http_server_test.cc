@@ -47,6 +47,7 @@ class Client {
     return got;
   }
   std::string read_to_end() { return read_until({}); }
+  void hang_up() { shutdown(fd_, SHUT_RDWR); }
   void finish_writing() { shutdown(fd_, SHUT_WR); }
 
  private:
@@ -98,7 +99,7 @@ constexpr std::string_view kGetB = "GET /b HTTP/1.1\r\nHost: x\r\n\r\n";
 constexpr std::string_view kGetAndClose = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 TEST_F(HttpServerTest, AConnectionIsKeptForTheNextRequest) {
-  start();
+  start({.linger_max = 10ms});
   Client client(address);
   client.send(kGetA);
   EXPECT_TRUE(client.read_until("alpha\n").starts_with("HTTP/1.1 200 OK\r\n"));
@@ -244,8 +245,8 @@ TEST_F(HttpServerTest, OneWhoPipelinesWithoutEndDoesNotKeepOthersWaiting) {
     EXPECT_TRUE(client.read_to_end().ends_with("alpha\n<end>"));
   }
   done = true;
+  greedy.hang_up();
   writing.join();
-  greedy.finish_writing();
   reading.join();
 }
 
