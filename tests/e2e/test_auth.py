@@ -1,4 +1,4 @@
-"""Issue point 5: how clients prove who they are, and how the proxy proves it to servers."""
+"""How clients prove who they are, and how the proxy proves it to servers."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Issue point 5, `auth: relay`: the client's own exchange passes through, where that can work."""
+"""`auth: relay`: the client's own exchange passes through, where that can work."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Issue point 7: cancel requests find their session, whatever they came over, and nobody else's.
+"""Cancel requests find their session, whatever they came over, and nobody else's.
 """
 
 import time

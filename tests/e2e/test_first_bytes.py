@@ -1,4 +1,4 @@
-"""Issue point 1: what the first bytes may be, whole and in pieces, and one deadline for all."""
+"""What the first bytes may be, whole and in pieces, and one deadline for all."""
 
 import socket
 import struct

@@ -1,4 +1,4 @@
-"""Issue point 8: the counters of Envoy's filter, exact, in 24 cases; gauges, health, histograms."""
+"""The counters of Envoy's filter, exact, in 24 cases; gauges, health, histograms."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Issue point 9: reload, drain, limits, logs without secrets, systemd."""
+"""Reload, drain, limits, logs without secrets, systemd."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Issue point 6: COPY in both directions, that is physical and logical replication, runs through.
+"""COPY in both directions, that is physical and logical replication, runs through.
 """
 
 import os

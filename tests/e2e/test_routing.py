@@ -1,4 +1,4 @@
-"""Issue point 4: which server a client gets, by every kind of match, and the commands that say so.
+"""Which server a client gets, by every kind of match, and the commands that say so.
 """
 
 import json
@@ -270,7 +270,7 @@ def test_route_explains_itself(tmp_path, pg18):
     assert "database" in done.stdout and "main" in done.stdout and "tenant" in done.stdout
 
 
-# -- listeners (issue point 2) --------------------------------------------------------------------
+# -- listeners -------------------------------------------------------------------------------------
 
 def test_several_listeners_tcp_and_unix(proxy_factory, pg18, tmp_path):
     folder = tmp_path / "sock"

@@ -1,4 +1,4 @@
-"""Issue point 3: TLS to clients in its four modes, TLS to servers in libpq's six."""
+"""TLS to clients in its four modes, TLS to servers in libpq's six."""
 
 import ssl
 import time
