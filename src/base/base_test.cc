@@ -57,6 +57,27 @@ TEST(Slab, IsBoundedAndReuses) {
   EXPECT_EQ(slab.in_use(), 2U);
 }
 
+TEST(Slab, TellsWaitersInTheirOrder) {
+  struct Recorder final : SlabWaiter {
+    Recorder(std::string& out, char mark) : out_(out), mark_(mark) {}
+    void buffer_is_free() override { out_ += mark_; }
+    std::string& out_;
+    char mark_;
+  };
+  Slab slab(1024, 1, 1);
+  std::string told;
+  Recorder a(told, 'a'), b(told, 'b');
+  Lease lease = slab.borrow();
+  slab.wait(a);
+  slab.wait(b);
+  slab.wait(a);
+  lease.reset();
+  EXPECT_EQ(told, "a");
+  slab.borrow().reset();
+  EXPECT_EQ(told, "ab");
+  EXPECT_FALSE(slab.has_waiters());
+}
+
 TEST(Secret, MovesAndCompares) {
   Secret a("hunter2");
   Secret b = std::move(a);

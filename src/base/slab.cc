@@ -36,6 +36,7 @@ void Slab::give_back(char* buffer) {
   } else {
     std::free(buffer);
   }
+  if (SlabWaiter* waiter = waiting_.pop_front()) waiter->buffer_is_free();
 }
 
 void Lease::reset() {

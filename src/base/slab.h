@@ -6,9 +6,20 @@
 #include <utility>
 #include <vector>
 
+#include "base/intrusive_list.h"
+
 namespace trunkline {
 
 class Slab;
+
+// Who found the slab empty and wants to hear of the next buffer that is given back; see `Slab::wait`.
+class SlabWaiter : public ListNode<SlabWaiter> {
+ public:
+  virtual void buffer_is_free() = 0;
+
+ protected:
+  ~SlabWaiter() = default;
+};
 
 // A buffer leased from a worker's slab; goes back when destroyed. Empty when the slab's share of
 // `memory_limit` is spent.
@@ -46,6 +57,11 @@ class Slab {
   Slab& operator=(const Slab&) = delete;
 
   Lease borrow();
+  // First come, first told: one waiter for each buffer given back. Told at most once; waiting again keeps the place.
+  void wait(SlabWaiter& waiter) {
+    if (!waiter.linked()) waiting_.push_back(waiter);
+  }
+  bool has_waiters() const { return !waiting_.empty(); }
 
   size_t buffer_bytes() const { return buffer_bytes_; }
   size_t in_use() const { return in_use_; }
@@ -61,6 +77,7 @@ class Slab {
   const size_t keep_;
   size_t in_use_ = 0;
   std::vector<char*> free_;
+  IntrusiveList<SlabWaiter, SlabWaiter> waiting_;
 };
 
 inline std::span<char> Lease::span() const {

@@ -8,7 +8,11 @@ namespace {
 Config example(const std::string& name) {
   World variables{.variables = {{"APP_PASSWORD", "app"}, {"ALICE_VERIFIER", "alice"}}};
   Environment environment = variables.environment();
-  environment.read_file = system_environment().read_file;
+  environment.read_file = [](const std::string& path, size_t bytes_max) {
+    // What an example names outside its folder is not there on every machine.
+    bool is_ours = path.starts_with(project_folder().string());
+    return is_ours ? system_environment().read_file(path, bytes_max) : "elsewhere\n";
+  };
   auto path = project_folder() / "examples" / name;
   auto config = load_text(read_whole(path), path, environment);
   if (config) return std::move(*config);
@@ -42,8 +46,9 @@ TEST(Examples, are_what_they_say) {
 
 // The contract's own example, less the keys whose part of the product has not come.
 TEST(Examples, of_the_contract_load) {
-  World world{
-      .files = {{"/run/secrets/app", "secret\n"}, {"/etc/t/userlist.txt", "\"bob\" \"pw\"\n"}}};
+  World world{.files = {{"/run/secrets/app", "secret\n"},
+                        {"/var/lib/trunkline/secret", "key\n"},
+                        {"/etc/t/userlist.txt", "\"bob\" \"pw\"\n"}}};
   Config config = config_of(R"(
 node_id: 0
 secret_file: /var/lib/trunkline/secret

@@ -57,7 +57,7 @@ void load_metrics(const Value& value, Config& config) {
 
 void load_general(const Mapping& root, Config& config) {
   root.read_integer("node_id", config.node_id, 0, kNodeIdMax);
-  root.read_path("secret_file", config.secret_file);
+  if (auto file = root.find("secret_file")) config.secret = file->secret_file();
   root.read("login_timeout", config.login_timeout, kTimeoutMin, kTimeoutMax);
   root.read("shutdown_timeout", config.shutdown_timeout, kTimeoutMin, kTimeoutMax);
   root.read_integer("max_clients", config.max_clients, 1, kClientsMax);

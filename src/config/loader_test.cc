@@ -30,8 +30,11 @@ TEST(Loader, refuses_an_empty_file_and_one_that_is_not_a_mapping) {
 }
 
 TEST(Loader, makes_paths_absolute_against_the_folder_of_the_file) {
-  EXPECT_EQ(config_of(kMinimal + "secret_file: keys/../secret\n").secret_file, "/etc/t/secret");
-  EXPECT_EQ(config_of(kMinimal + "secret_file: /var/secret\n").secret_file, "/var/secret");
+  World world{.files = {{"/etc/t/secret", "near\n"}, {"/var/secret", "far\n"}}};
+  Config near = config_of(kMinimal + "secret_file: keys/../secret\n", world);
+  EXPECT_EQ(near.secret->reveal(), "near");
+  Config far = config_of(kMinimal + "secret_file: /var/secret\n", world);
+  EXPECT_EQ(far.secret->reveal(), "far");
 }
 
 TEST(Loader, replaces_variables_in_every_kind_of_value) {

@@ -187,7 +187,7 @@ struct IdentMapping {
 struct Config {
   std::string file;
   uint16_t node_id = 0;
-  std::string secret_file;
+  std::optional<Secret> secret;  // from `secret_file`
   Duration login_timeout = 15s;
   uint32_t max_clients = 10000;
   std::optional<uint32_t> max_clients_per_source;

@@ -29,11 +29,15 @@ Loop::Loop(std::unique_ptr<Backend> backend, BlockingPool* pool)
     : backend_(std::move(backend)), pool_(pool), now_(backend_->now()) {}
 
 Loop::~Loop() {
+  destroy_spawned();
+  recycle_retired();
+  for (Registration* registration : free_registrations_) delete registration;
+}
+
+void Loop::destroy_spawned() {
   while (Spawned::promise_type* promise = spawned_.pop_front()) {
     std::coroutine_handle<Spawned::promise_type>::from_promise(*promise).destroy();
   }
-  recycle_retired();
-  for (Registration* registration : free_registrations_) delete registration;
 }
 
 void Loop::spawn(Task<> task) {

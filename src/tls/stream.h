@@ -69,6 +69,11 @@ class Stream {
   const io::Socket& socket() const { return socket_; }
   bool is_open() const { return socket_.is_open(); }
 
+  // Says good-bye under TLS if there is room to, and ends the sending direction.
+  void shutdown_write() {
+    if (layer_) layer_->close_notify(socket_);
+    socket_.shutdown_write();
+  }
   // Says good-bye under TLS if there is room to, and closes. Never blocks.
   void close();
 

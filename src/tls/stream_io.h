@@ -1,0 +1,22 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+
+#include "base/time.h"
+#include "io/task.h"
+#include "tls/stream.h"
+
+// Waiting reads and writes for the phases in which one thing happens at a time: login and cancel.
+// The relay waits for itself.
+namespace trunkline::tls {
+
+// As Stream::recv, but waits for the first byte; -ETIMEDOUT when the deadline passes before it.
+io::Task<ssize_t> receive_some(Stream& stream, std::span<char> into, Instant deadline);
+
+// 0 when all bytes have left, or a negative errno. `bytes` is taken over.
+io::Task<int> send_all(Stream& stream, std::string bytes, Instant deadline);
+
+}  // namespace trunkline::tls
