@@ -1,6 +1,7 @@
 #include "upstream/set.h"
 
 #include <fmt/format.h>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -123,6 +124,15 @@ class Set::Builder {
 std::shared_ptr<const Set> Set::compile(const config::Config& config, const Set* previous,
                                         tls::Findings& findings) {
   return Builder(config, previous, findings).build();
+}
+
+UpstreamPtr Set::only() const {
+  std::set<UpstreamPtr> all(of_route_.begin(), of_route_.end());
+  for (const auto& [name, upstream] : named_) all.insert(upstream);
+  all.erase(nullptr);
+  if (all.size() != 1) return nullptr;
+  const UpstreamPtr& upstream = *all.begin();
+  return upstream->servers().size() == 1 && !upstream->is_pattern() ? upstream : nullptr;
 }
 
 }  // namespace trunkline::upstream

@@ -30,6 +30,9 @@ class Set {
   // Where `routes[index]` leads, possibly a pattern; null for a route that rejects.
   UpstreamPtr of_route(size_t index) const { return of_route_[index]; }
 
+  // The upstream, when there is one only and it has one server and no captures; else null.
+  UpstreamPtr only() const;
+
   DynamicUpstreams& dynamic() const { return *dynamic_; }
 
  private:

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/time.h"
+#include "server/endpoint.h"
+
+namespace trunkline::server {
+
+// What the server gave to cancel a session's queries with: BackendKeyData.
+struct CancelKey {
+  uint32_t process_id = 0;
+  std::string secret;  // 4 bytes, up to 256 with protocol 3.2
+};
+
+// Asks the server to cancel, over the same kind of connection as the session's (`encrypted`), and
+// waits until the server has closed it: only then the signal has been sent, and the session's next
+// query is safe from it. Best effort, as CancelRequest is: the result says whether the server was
+// reached.
+io::Task<Result<>> cancel(io::Loop& loop, Endpoint endpoint, bool encrypted, CancelKey key,
+                          tls::HandshakeGate& gate, Instant deadline);
+
+}  // namespace trunkline::server

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "server/cancel.h"
+#include "server/endpoint.h"
+#include "server/login.h"
+#include "tls/stream.h"
+
+namespace trunkline::server {
+
+// A connection that is logged in. A value: while idle nothing else refers to it, and it may move to
+// another worker.
+struct Connection {
+  tls::Stream stream;
+  Endpoint endpoint;
+  CancelKey cancel_key;
+};
+
+struct LoggedIn {
+  Connection connection;
+  std::string greeting;  // for the client, see Login::take_greeting
+  std::string early;     // what came behind ReadyForQuery
+};
+
+struct LoginRequest {
+  auth::Credentials credentials;
+  Login::Parameters parameters;
+  bool channel_binding_required = false;
+};
+
+// What the attempts of a login share; all of it outlives them.
+struct LoginContext {
+  io::Loop& loop;
+  tls::HandshakeGate& handshakes;
+  auth::KeyCache& key_cache;
+  size_t message_bytes_max;
+};
+
+// Connects to one endpoint and logs in. Follows the modes `prefer` and `allow` to their second try.
+io::Task<std::expected<LoggedIn, Refusal>> connect_and_log_in(const LoginContext& context,
+                                                              Endpoint endpoint,
+                                                              const LoginRequest& request,
+                                                              Instant connect_deadline,
+                                                              Instant login_deadline);
+
+}  // namespace trunkline::server

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "io/address.h"
+#include "io/loop.h"
+#include "io/task.h"
+#include "tls/context.h"
+#include "tls/handshake_gate.h"
+#include "tls/stream.h"
+
+namespace trunkline::server {
+
+// One address of one server, and how to speak TLS with it. A value; a cancel goes to the endpoint
+// its session is connected to.
+struct Endpoint {
+  io::SocketAddress address;
+  std::string host;  // as configured: for SNI, verification and messages
+  std::shared_ptr<const tls::ServerContext> tls;  // never null
+};
+
+enum class Encryption : uint8_t {
+  as_configured,
+  never,  // a second try after TLS failed, as `prefer` allows; or the first of `allow`
+  always,
+};
+
+// Connects and, where the mode asks for it, puts TLS on top, as libpq's sslmode does: SSLRequest or
+// direct, `prefer` goes on without TLS when the server has none. Unix sockets are never encrypted.
+// Errors are the server's side and may be retried on another server.
+io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption encryption,
+                                   tls::HandshakeGate& gate, Instant deadline);
+
+}  // namespace trunkline::server

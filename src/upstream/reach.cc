@@ -1,0 +1,93 @@
+#include "upstream/reach.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace trunkline::upstream {
+
+namespace {
+
+bool may_try_next(const server::Refusal& refusal) {
+  // The detail of a server's own error is its SQLSTATE.
+  return refusal.error.retry == Retry::safe || refusal.error.detail == sqlstate::kCannotConnectNow;
+}
+
+server::Refusal unresolved(std::string why) {
+  return {{.reason = Reason::server_connect_failed,
+           .side = Side::server,
+           .retry = Retry::safe,
+           .sqlstate = sqlstate::kCannotConnect,
+           .message = std::move(why)}};
+}
+
+// Walks servers and addresses with `attempt(endpoint, connect_deadline)` until one answers.
+template <typename Value, typename Attempt>
+io::Task<std::expected<Value, server::Refusal>> try_in_order(UpstreamPtr upstream, io::Loop& loop,
+                                                             Resolver& resolver,
+                                                             Instant login_deadline,
+                                                             Attempt attempt) {
+  server::Refusal last = unresolved("upstream \"" + upstream->name() + "\" has no server");
+  for (const Server& server : upstream->servers()) {
+    auto addresses = co_await resolver.resolve(loop, server.address);
+    if (!addresses) {
+      server.health->failed(loop.now(), addresses.error());
+      last = unresolved(std::move(addresses.error()));
+      continue;
+    }
+    for (const io::SocketAddress& address : *addresses) {
+      Instant connect_deadline = std::min(loop.now() + upstream->connect_timeout(), login_deadline);
+      server::Endpoint endpoint{
+          .address = address, .host = server.address.host, .tls = upstream->tls()};
+      std::expected<Value, server::Refusal> result =
+          co_await attempt(std::move(endpoint), connect_deadline);
+      if (result || !may_try_next(result.error())) {
+        server.health->answered(loop.now());
+        co_return std::move(result);
+      }
+      server.health->failed(loop.now(), result.error().error.message);
+      last = std::move(result.error());
+      if (loop.now() >= login_deadline) co_return std::unexpected(std::move(last));
+    }
+  }
+  co_return std::unexpected(std::move(last));
+}
+
+}  // namespace
+
+io::Task<std::expected<server::LoggedIn, server::Refusal>> log_in(
+    UpstreamPtr upstream, const server::LoginContext& context, const server::LoginRequest& request,
+    Resolver& resolver, Instant login_deadline) {
+  auto attempt = [&](server::Endpoint endpoint, Instant connect_deadline) {
+    return server::connect_and_log_in(context, std::move(endpoint), request, connect_deadline,
+                                      login_deadline);
+  };
+  co_return co_await try_in_order<server::LoggedIn>(std::move(upstream), context.loop, resolver,
+                                                    login_deadline, attempt);
+}
+
+namespace {
+
+io::Task<std::expected<Opened, server::Refusal>> open_one(const server::LoginContext& context,
+                                                          server::Endpoint endpoint,
+                                                          server::Encryption encryption,
+                                                          Instant deadline) {
+  Result<tls::Stream> stream =
+      co_await server::open(context.loop, endpoint, encryption, context.handshakes, deadline);
+  if (!stream) co_return std::unexpected(server::Refusal{std::move(stream.error())});
+  co_return Opened{std::move(*stream), std::move(endpoint)};
+}
+
+}  // namespace
+
+io::Task<std::expected<Opened, server::Refusal>> open(UpstreamPtr upstream,
+                                                      server::Encryption encryption,
+                                                      const server::LoginContext& context,
+                                                      Resolver& resolver, Instant login_deadline) {
+  auto attempt = [&](server::Endpoint endpoint, Instant connect_deadline) {
+    return open_one(context, std::move(endpoint), encryption, connect_deadline);
+  };
+  co_return co_await try_in_order<Opened>(std::move(upstream), context.loop, resolver,
+                                          login_deadline, attempt);
+}
+
+}  // namespace trunkline::upstream
