@@ -1,0 +1,68 @@
+#include "server/cancel.h"
+
+#include <optional>
+#include <utility>
+
+#include "session/session.h"
+
+// A connection that brings a CancelRequest: it is answered with nothing but its close, which comes
+// after the server has been told, so that whoever waits for it knows that the signal is out.
+namespace trunkline::session {
+
+namespace {
+
+constexpr uint32_t kDone = 1U << 24;
+
+}  // namespace
+
+io::Task<CancelOutcome> Session::cancel_target(CancelRegistry::Target target) {
+  bool sent = false;
+  environment_.process.mail.cancel(target, [this, &sent](bool reached) {
+    environment_.loop.post([this, &sent, reached] {
+      sent = reached;
+      waiter_.raise(kDone);
+    });
+  });
+  co_await waiter_.wait(kDone);
+  co_return sent ? CancelOutcome::sent : CancelOutcome::failed;
+}
+
+io::Task<Error> Session::forward_cancel(CancelRequest request) {
+  std::optional<IpAddress> source;
+  if (peer_.is_ip()) source = peer_.ip_address();
+  CancelOutcome outcome;
+  if (!environment_.process.cancel_rate.allow(source, environment_.loop.now())) {
+    outcome = CancelOutcome::limited;
+  } else if (auto target = environment_.process.cancels.find(request.process_id, request.key)) {
+    outcome = co_await cancel_target(*target);
+  } else if (listener_->tls_mode == config::ClientTlsMode::passthrough) {
+    outcome = co_await pass_cancel_through(std::move(request));
+  } else {
+    outcome = CancelOutcome::unknown_key;
+  }
+  environment_.metrics.cancels(outcome).add();
+  co_return Error{.reason = Reason::client_not_session,
+                  .side = Side::client,
+                  .message = "",
+                  .detail = "cancel request"};
+}
+
+// The keys of passthrough sessions are the servers' own. In plain text there is no host name to go
+// by: with one server the request is its; with more it could hit the wrong one, and is dropped.
+io::Task<CancelOutcome> Session::pass_cancel_through(CancelRequest request) {
+  constexpr Duration kCancelMax = 10s;
+  upstream::UpstreamPtr only = snapshot_->upstreams->only();
+  if (only == nullptr) co_return CancelOutcome::passthrough_dropped;
+  const upstream::Server& server = only->servers().front();
+  auto addresses =
+      co_await environment_.process.resolver.resolve(environment_.loop, server.address);
+  if (!addresses || addresses->empty()) co_return CancelOutcome::failed;
+  server::Endpoint endpoint{
+      .address = addresses->front(), .host = server.address.host, .tls = only->tls()};
+  Result<> sent = co_await server::cancel(
+      environment_.loop, std::move(endpoint), false, {request.process_id, std::move(request.key)},
+      environment_.handshakes, environment_.loop.now() + kCancelMax);
+  co_return sent ? CancelOutcome::sent : CancelOutcome::failed;
+}
+
+}  // namespace trunkline::session

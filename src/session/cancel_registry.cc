@@ -1,0 +1,85 @@
+#include "session/cancel_registry.h"
+
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "wire/cancel_key.h"
+
+namespace trunkline::session {
+
+namespace {
+
+uint64_t random_word() {
+  return load_big_endian<uint64_t>(random_bytes(sizeof(uint64_t)).data());
+}
+
+}  // namespace
+
+// A random epoch makes the keys of an earlier process worthless, whatever the clock says.
+CancelRegistry::CancelRegistry(uint16_t node_id, Secret mac_key)
+    : node_id_(node_id), epoch_(random_word()), mac_key_(std::move(mac_key)) {}
+
+server::CancelKey CancelRegistry::issue(Target target, bool long_key) {
+  if (long_key) {
+    auto process_id = static_cast<uint32_t>(random_word());
+    wire::LongCancelKey key{.node = node_id_, .session = target.session, .epoch = epoch_};
+    Shard& place = shard(by_session_, target.session);
+    std::lock_guard lock(place.mutex);
+    place.targets[target.session] = target;
+    return {process_id, key.encode(process_id, mac_key_)};
+  }
+  for (;;) {
+    std::string random = random_bytes(wire::ShortCancelKey::kBytes);
+    auto key = wire::ShortCancelKey::make(
+        std::span<const char, wire::ShortCancelKey::kBytes>(random.data(), random.size()),
+        node_id_);
+    Shard& place = shard(by_key_, key.hash_key());
+    std::lock_guard lock(place.mutex);
+    if (place.targets.try_emplace(key.hash_key(), target).second) {
+      return {key.process_id(), std::string(key.secret())};
+    }
+  }
+}
+
+std::optional<CancelRegistry::Place> CancelRegistry::place_of(uint32_t process_id,
+                                                              std::string_view key) const {
+  wire::CancelRequest request{.process_id = process_id, .key = key};
+  if (auto short_key = wire::ShortCancelKey::from(request)) {
+    return Place{.is_long = false, .id = short_key->canonical().hash_key()};
+  }
+  auto long_key = wire::LongCancelKey::decode(request, mac_key_);
+  if (!long_key || long_key->node != node_id_ || long_key->epoch != epoch_) return std::nullopt;
+  return Place{.is_long = true, .id = long_key->session};
+}
+
+std::optional<CancelRegistry::Target> CancelRegistry::find(uint32_t process_id,
+                                                           std::string_view key) const {
+  std::optional<Place> place = place_of(process_id, key);
+  if (!place) return std::nullopt;
+  Shard& in = shard(place->is_long ? by_session_ : by_key_, place->id);
+  std::lock_guard lock(in.mutex);
+  auto found = in.targets.find(place->id);
+  return found == in.targets.end() ? std::nullopt : std::optional(found->second);
+}
+
+void CancelRegistry::withdraw(const server::CancelKey& key) {
+  std::optional<Place> place = place_of(key.process_id, key.secret);
+  if (!place) return;
+  Shard& in = shard(place->is_long ? by_session_ : by_key_, place->id);
+  std::lock_guard lock(in.mutex);
+  in.targets.erase(place->id);
+}
+
+size_t CancelRegistry::size() const {
+  size_t total = 0;
+  for (const Table* table : {&by_key_, &by_session_}) {
+    for (const Shard& place : *table) {
+      std::lock_guard lock(place.mutex);
+      total += place.targets.size();
+    }
+  }
+  return total;
+}
+
+}  // namespace trunkline::session

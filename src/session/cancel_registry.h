@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/secret.h"
+#include "server/cancel.h"
+
+namespace trunkline::session {
+
+// Issues the keys that clients cancel with, and finds the session that a key belongs to in O(1).
+// One for the process, any thread; its locks are taken at login, close and cancel only.
+//
+// Protocol 3.0 has room for eight bytes, random but for the node's number and looked up as a
+// whole. 3.2 has room for a key that names the session and proves itself with a MAC, so that a
+// forged one costs no look-up.
+class CancelRegistry {
+ public:
+  struct Target {
+    uint32_t worker;
+    uint32_t session;
+  };
+
+  CancelRegistry(uint16_t node_id, Secret mac_key);
+
+  server::CancelKey issue(Target target, bool long_key);
+  void withdraw(const server::CancelKey& key);
+  std::optional<Target> find(uint32_t process_id, std::string_view key) const;
+  size_t size() const;
+
+ private:
+  static constexpr size_t kShards = 16;
+  struct Shard {
+    mutable std::mutex mutex;
+    std::unordered_map<uint64_t, Target> targets;
+  };
+  using Table = std::array<Shard, kShards>;
+
+  // What the key is filed under, when it can be one of ours.
+  struct Place {
+    bool is_long;
+    uint64_t id;
+  };
+  std::optional<Place> place_of(uint32_t process_id, std::string_view key) const;
+  static Shard& shard(Table& table, uint64_t id) { return table[(id * 0x9e3779b97f4a7c15) >> 60]; }
+
+  const uint16_t node_id_;
+  const uint64_t epoch_;
+  const Secret mac_key_;
+  mutable Table by_key_;
+  mutable Table by_session_;
+};
+
+}  // namespace trunkline::session

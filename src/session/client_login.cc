@@ -1,0 +1,148 @@
+#include "session/client_login.h"
+
+#include <array>
+#include <cerrno>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <utility>
+
+#include "tls/stream_io.h"
+#include "wire/builders.h"
+
+namespace trunkline::session {
+
+namespace {
+
+Error lost(ssize_t result) {
+  Error error{.reason = Reason::client_closed,
+              .side = Side::client,
+              .sqlstate = sqlstate::kInvalidAuthorization};
+  if (result == -ETIMEDOUT) {
+    error.reason = Reason::login_timeout;
+    error.message = "canceling authentication due to timeout";  // PostgreSQL's words for its
+                                                                // authentication_timeout
+    error.sqlstate = sqlstate::kQueryCanceled;
+  } else if (result < 0) {
+    error.reason = Reason::client_io_error;
+  }
+  return error;
+}
+
+auth::HbaFacts hba_facts(const ClientFacts& client) {
+  auth::Channel channel = client.is_unix                 ? auth::Channel::local
+                          : client.stream.is_encrypted() ? auth::Channel::tls
+                                                         : auth::Channel::plain;
+  auth::Replication replication = auth::Replication::none;
+  if (client.startup.replication == wire::ReplicationMode::physical)
+    replication = auth::Replication::physical;
+  if (client.startup.replication == wire::ReplicationMode::database)
+    replication = auth::Replication::logical;
+  return {.channel = channel,
+          .source = client.peer.is_ip() ? client.peer.ip_address() : IpAddress{},
+          .user = client.startup.user,
+          .database = client.startup.database,
+          .replication = replication,
+          .certificate_verified = client.stream.peer_certificate().has_value()};
+}
+
+// The operating system user behind a unix socket; the look-up may ask a directory service, so it
+// runs on a blocking thread.
+io::Task<std::optional<std::string>> peer_name(tls::Stream& stream) {
+  ucred credentials{};
+  socklen_t length = sizeof credentials;
+  int fd = stream.socket().fd();
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) co_return std::nullopt;
+  co_return co_await stream.socket().loop().offload(
+      [uid = credentials.uid]() -> std::optional<std::string> {
+        std::array<char, 4096> buffer;
+        passwd entry{};
+        passwd* found = nullptr;
+        if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+          return std::nullopt;
+        return std::string(found->pw_name);
+      });
+}
+
+// The body of the next password message; it stays in the buffer.
+io::Task<Result<std::string_view>> next_password_message(tls::Stream& stream,
+                                                         wire::MessageBuffer& input,
+                                                         Instant deadline) {
+  using Kind = wire::MessageBuffer::Next::Kind;
+  for (;;) {
+    wire::MessageBuffer::Next next = input.next();
+    if (next.kind == Kind::message) co_return next.body;
+    if (next.kind == Kind::violation && next.violation == wire::Violation::unknown_type) {
+      Error error{.reason = Reason::client_protocol_error,
+                  .side = Side::client,
+                  .sqlstate = sqlstate::kProtocolViolation,
+                  .message = "expected password response, got message type " +
+                             std::to_string(static_cast<unsigned char>(next.type))};
+      co_return fail(std::move(error));
+    }
+    if (next.kind != Kind::need_more) {
+      // PostgreSQL closes without a word.
+      co_return fail(
+          {.reason = Reason::client_protocol_error, .side = Side::client, .message = ""});
+    }
+    std::array<char, 4096> chunk;
+    ssize_t got = co_await tls::receive_some(stream, chunk, deadline);
+    if (got <= 0) co_return fail(lost(got));
+    input.append({chunk.data(), static_cast<size_t>(got)});
+    wipe(chunk.data(), chunk.size());
+  }
+}
+
+}  // namespace
+
+io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::MessageBuffer& input,
+                                                   const Snapshot& snapshot,
+                                                   Environment& environment, Instant deadline) {
+  Result<const auth::HbaVerdict*> verdict = snapshot.auth->rules.decide(hba_facts(facts));
+  if (!verdict) co_return fail(std::move(verdict.error()));
+
+  auth::ClientIdentity identity{.user = facts.startup.user,
+                                .endpoint_hash = facts.stream.end_point_hash().value_or("")};
+  if (std::optional<tls::PeerCertificate> certificate = facts.stream.peer_certificate()) {
+    identity.certificate_name = certificate->common_name;
+  }
+  if (facts.is_unix && (*verdict)->method == config::AuthMethod::peer) {
+    identity.peer_name = co_await peer_name(facts.stream);
+  }
+  auth::ClientAuth machine({.config = *snapshot.auth,
+                            .mock = environment.process.mock_secrets,
+                            .cache = environment.process.key_cache},
+                           **verdict, std::move(identity));
+  auth::ClientAuth::Step step = machine.start();
+  for (;;) {
+    if (auto* error = std::get_if<Error>(&step)) co_return fail(std::move(*error));
+    if (auto* done = std::get_if<auth::ClientAuth::Succeeded>(&step)) {
+      co_return AuthenticatedClient{.method = done->method,
+                                    .credentials = std::move(done->credentials),
+                                    .sasl_final = std::move(done->sasl_final)};
+    }
+    if (auto* derive = std::get_if<auth::ClientAuth::Derive>(&step)) {
+      auth::KeyDerivation done =
+          co_await environment.loop.offload([work = std::move(derive->work)]() mutable {
+            work.run();
+            return std::move(work);
+          });
+      step = machine.on_derived(std::move(done));
+      continue;
+    }
+    const auto& send = std::get<auth::ClientAuth::Send>(step);
+    std::string request;
+    wire::MessageBuilder(request, wire::server_message::kAuthentication)
+        .int32(static_cast<uint32_t>(send.code))
+        .bytes(send.payload);
+    if (int sent = co_await tls::send_all(facts.stream, std::move(request), deadline); sent < 0) {
+      co_return fail(lost(sent));
+    }
+    Result<std::string_view> payload =
+        co_await next_password_message(facts.stream, input, deadline);
+    if (!payload) co_return fail(std::move(payload.error()));
+    step = machine.on_message(*payload);
+    input.pop();
+  }
+}
+
+}  // namespace trunkline::session

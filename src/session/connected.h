@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "observe/metrics.h"
+#include "policy/postgres_stats.h"
+#include "route/decision.h"
+#include "server/connection.h"
+#include "session/relay.h"
+#include "session/relay_machine.h"
+#include "session/session.h"
+
+namespace trunkline::session {
+
+// What a session has while it is connected to a server. Made at the end of login, gone with the
+// session.
+struct Session::Connected {
+  Connected(Session& session, const route::Decision& decision, server::Connection connection,
+            config::Inspect inspect);
+  ~Connected();
+
+  std::shared_ptr<const route::Route> route;
+  upstream::UpstreamPtr upstream;
+  server::Connection server;
+  std::shared_ptr<observe::Group> postgres_group;
+  std::shared_ptr<observe::Group> route_group;
+  observe::Cell* cells;  // of `kRouteMetrics`
+  policy::PostgresStats stats;
+  RelayMachine machine;
+  Relay relay;
+  std::string early_client;
+  std::string early_server;
+  server::CancelKey own_key;  // the one we gave to the client; empty for passthrough
+};
+
+}  // namespace trunkline::session

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/auth_config.h"
+#include "auth/key_cache.h"
+#include "auth/mock_secrets.h"
+#include "base/slab.h"
+#include "base/time.h"
+#include "config/model.h"
+#include "io/loop.h"
+#include "observe/metrics.h"
+#include "policy/hooks.h"
+#include "policy/limits.h"
+#include "route/table.h"
+#include "session/cancel_registry.h"
+#include "session/metrics.h"
+#include "tls/context.h"
+#include "tls/handshake_gate.h"
+#include "upstream/resolve.h"
+#include "upstream/set.h"
+
+// What a session stands on: the process, its worker, and the configuration at the time of its
+// login.
+namespace trunkline::session {
+
+// One `listen` entry, compiled. Immutable; any thread.
+struct Listener {
+  std::string name;  // "0.0.0.0:6432"
+  config::ClientTlsMode tls_mode;
+  std::shared_ptr<const tls::ClientContext> tls;  // null when the mode needs none
+  config::ProxyProtocol proxy_protocol;
+  bool is_unix;
+};
+
+// The compiled configuration. Immutable; any thread. A session keeps it during login only, then
+// just the parts it uses.
+struct Snapshot {
+  Duration login_timeout;
+  size_t max_message_bytes;
+  uint64_t memory_limit;
+  std::shared_ptr<const route::RouteTable> routes;
+  std::shared_ptr<const upstream::Set> upstreams;
+  std::shared_ptr<const auth::AuthConfig> auth;
+  std::shared_ptr<const policy::HookChain> hooks;
+  std::vector<std::shared_ptr<const Listener>> listeners;  // in the order of the file
+};
+
+// Delivers to a session of another worker. Any thread.
+class SessionMail {
+ public:
+  // `done` is called on the session's worker.
+  virtual void cancel(CancelRegistry::Target target,
+                      std::move_only_function<void(bool sent)> done) = 0;
+
+ protected:
+  ~SessionMail() = default;
+};
+
+// Of the process: safe from any thread, alive as long as any worker.
+struct Process {
+  CancelRegistry& cancels;
+  SessionMail& mail;
+  policy::ConnectionLimits& limits;
+  policy::RateLimiter& cancel_rate;
+  observe::Registry& metrics;
+  upstream::Resolver& resolver;
+  auth::MockSecrets& mock_secrets;
+  auth::KeyCache& key_cache;
+};
+
+// Of one worker, on its thread; outlives its sessions.
+struct Environment {
+  Process& process;
+  uint32_t worker;  // also the writer's number in `process.metrics`
+  io::Loop& loop;
+  Slab& slab;
+  tls::HandshakeGate& handshakes;
+  WorkerMetrics& metrics;
+  std::shared_ptr<const Snapshot> snapshot;
+};
+
+}  // namespace trunkline::session

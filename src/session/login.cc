@@ -1,0 +1,250 @@
+#include <algorithm>
+#include <utility>
+
+#include "config/names.h"
+#include "observe/log.h"
+#include "route/explain.h"
+#include "session/connected.h"
+#include "session/server_parameters.h"
+#include "session/session.h"
+#include "tls/stream_io.h"
+#include "upstream/reach.h"
+#include "wire/builders.h"
+
+// The login of a client that the proxy authenticates itself (`auth: terminate`), and what all
+// logins share.
+namespace trunkline::session {
+
+namespace {
+
+Error client_lost() {
+  return {.reason = Reason::client_io_error, .side = Side::client, .message = ""};
+}
+
+// What there is to log in to the server with: `login` of the route, else what the client has shown.
+auth::Credentials server_credentials(const route::Decision& decision, const Snapshot& snapshot,
+                                     auth::Credentials of_client) {
+  if (!decision.route->login) return of_client;
+  const route::Login& login = *decision.route->login;
+  auth::Credentials credentials{.user = decision.user.value_or(login.user)};
+  if (login.password) {
+    credentials.password = login.password->clone();
+  } else if (const auth::UserRecord* user = snapshot.auth->users.find(credentials.user)) {
+    // `login: {user: app}` alone: with the password that `users` has for it.
+    if (const auto* plain = user->as<auth::PlainPassword>())
+      credentials.password = plain->text.clone();
+    if (const auto* md5 = user->as<auth::Md5Password>()) credentials.md5 = md5->stored.clone();
+  }
+  return credentials;
+}
+
+}  // namespace
+
+route::Facts Session::route_facts(const wire::StartupPacket* startup) const {
+  route::Facts facts{.tls = client_.is_encrypted(), .listener = listener_->name};
+  if (!sni_.empty()) facts.sni = sni_;
+  if (startup != nullptr) {
+    facts.user = startup->user;
+    facts.database = startup->database;
+    facts.application_name = startup->application_name;
+  }
+  if (peer_.is_ip()) facts.source = peer_.ip_address();
+  return facts;
+}
+
+io::Task<Result<>> Session::log_in() {
+  Instant deadline = began_ + snapshot_->login_timeout;
+  Request request = co_await greet(client_, peer_, *listener_, environment_, deadline);
+  sni_ = client_.sni();
+  Result<> result;
+  if (auto* startup = std::get_if<StartupRequest>(&request)) {
+    result = co_await start(std::move(*startup));
+  } else if (auto* cancel_request = std::get_if<CancelRequest>(&request)) {
+    result = fail(co_await forward_cancel(std::move(*cancel_request)));
+  } else if (auto* passthrough = std::get_if<PassthroughRequest>(&request)) {
+    result = co_await pass_through(std::move(*passthrough));
+  } else {
+    result = fail(std::move(std::get<NoRequest>(request).error));
+  }
+  snapshot_.reset();
+  co_return std::move(result);
+}
+
+// A place under the limits; the first thing a client gets, and whatever becomes of it.
+Result<> Session::admit() {
+  std::optional<IpAddress> source;
+  if (peer_.is_ip()) source = peer_.ip_address();
+  Result<policy::Ticket> ticket = environment_.process.limits.admit(source);
+  if (!ticket) return fail(std::move(ticket.error()));
+  ticket_ = std::move(*ticket);
+  return {};
+}
+
+Result<> Session::check_startup(const wire::StartupPacket& packet) const {
+  if (Result<> user = wire::check_user(packet); !user) return user;
+  bool needs_tls = listener_->tls_mode == config::ClientTlsMode::require && !listener_->is_unix;
+  if (!needs_tls || client_.is_encrypted()) return {};
+  return fail({.reason = Reason::client_rejected,
+               .side = Side::client,
+               .sqlstate = sqlstate::kInvalidAuthorization,
+               .message = "connection requires TLS",
+               .hint = "Connect with sslmode=require or stronger."});
+}
+
+io::Task<Result<>> Session::start(StartupRequest request) {
+  Instant deadline = began_ + snapshot_->login_timeout;
+  wire::Negotiation negotiation = wire::negotiate(request.packet);
+  if (negotiation.must_answer) {
+    std::string answer;
+    wire::append_negotiate_protocol_version(answer, negotiation.version(),
+                                            request.packet.protocol_options);
+    if (co_await tls::send_all(client_, std::move(answer), deadline) != 0)
+      co_return fail(client_lost());
+  }
+  if (Result<> checked = check_startup(request.packet); !checked) co_return checked;
+  if (Result<> admitted = admit(); !admitted) co_return admitted;
+  user_ = request.packet.user;
+  database_ = request.packet.database;
+  application_name_ = request.packet.application_name;
+  count_handshake(request.packet);
+
+  route::Facts facts = route_facts(&request.packet);
+  if (Result<> allowed = snapshot_->hooks->startup({.id = id_, .client = facts}); !allowed)
+    co_return allowed;
+  route::Decision decision = co_await snapshot_->routes->route(facts);
+  if (decision.kind == route::Decision::Kind::forward &&
+      decision.route->auth == config::AuthMode::relay) {
+    co_return co_await start_relayed(request, decision);
+  }
+  co_return co_await start_terminated(request, decision);
+}
+
+// A client that nothing matches has proven who it is before it learns so.
+Result<> Session::check_decision(const route::Decision& decision, const route::Facts& facts) const {
+  if (decision.kind == route::Decision::Kind::forward) return {};
+  observe::log(observe::Level::warn, "no route",
+               {{"session", id_}, {"why", decision.why}, {"looked_at", route::looked_at(facts)}});
+  return fail({.reason = Reason::client_rejected,
+               .side = Side::client,
+               .sqlstate = decision.sqlstate,
+               .message = decision.text});
+}
+
+Result<> Session::enter_route(const route::Decision& decision, const route::Facts& facts) {
+  Result<> entered = environment_.process.limits.enter_route(ticket_, decision.route->name,
+                                                             decision.route->max_clients);
+  if (!entered) return entered;
+  return snapshot_->hooks->route({.id = id_, .client = facts}, decision);
+}
+
+io::Task<Result<>> Session::start_terminated(StartupRequest& request,
+                                             const route::Decision& decision) {
+  Instant deadline = began_ + snapshot_->login_timeout;
+  wire::MessageBuffer input(wire::kClientLoginRules, wire::kPasswordLengthMax);
+  input.append(std::exchange(request.early, {}));
+  ClientFacts client{
+      .stream = client_, .peer = peer_, .startup = request.packet, .is_unix = listener_->is_unix};
+  Result<AuthenticatedClient> authenticated =
+      co_await authenticate(client, input, *snapshot_, environment_, deadline);
+  if (!authenticated) co_return fail(std::move(authenticated.error()));
+  // From here on an error is one of the session, not of the login: PostgreSQL shows it behind
+  // AuthenticationOk.
+  if (!authenticated->sasl_final.empty()) {
+    wire::append_authentication_sasl_final(before_error_, authenticated->sasl_final);
+  }
+  wire::append_authentication_ok(before_error_);
+
+  route::Facts facts = route_facts(&request.packet);
+  std::string_view method = config::to_word(authenticated->method);
+  if (Result<> allowed = snapshot_->hooks->authenticated({.id = id_, .client = facts}, method);
+      !allowed) {
+    co_return allowed;
+  }
+  if (Result<> routed = check_decision(decision, facts); !routed) co_return routed;
+  if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
+
+  server::LoginContext context = login_context();
+  server::LoginRequest login{.credentials = server_credentials(
+                                 decision, *snapshot_, std::move(authenticated->credentials)),
+                             .parameters = server_parameters(request.packet, decision)};
+  Instant connect_began = environment_.loop.now();
+  std::expected<server::LoggedIn, server::Refusal> server = co_await upstream::log_in(
+      decision.upstream, context, login, environment_.process.resolver, deadline);
+  if (!server) {
+    server_response_ = std::move(server.error().response);
+    co_return fail(std::move(server.error().error));
+  }
+  connect_relay(decision, std::move(server->connection), decision.route->inspect, connect_began);
+  connected_->early_client = input.take_rest();
+  connected_->early_server = std::move(server->early);
+  std::string greeting = std::exchange(before_error_, {}) + server->greeting;
+  co_return co_await open_session(std::move(greeting), request.packet, method);
+}
+
+server::LoginContext Session::login_context() const {
+  return {.loop = environment_.loop,
+          .handshakes = environment_.handshakes,
+          .key_cache = environment_.process.key_cache,
+          .message_bytes_max = snapshot_->max_message_bytes};
+}
+
+void Session::connect_relay(const route::Decision& decision, server::Connection connection,
+                            config::Inspect inspect, Instant connect_began) {
+  connected_ = std::make_unique<Connected>(*this, decision, std::move(connection), inspect);
+  observe::record(connected_->cells + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
+                  environment_.loop.now() - connect_began);
+}
+
+// Sends the client the last of its login: a key of ours to cancel with, and ReadyForQuery.
+io::Task<Result<>> Session::open_session(std::string greeting, const wire::StartupPacket& packet,
+                                         std::string_view method) {
+  CancelRegistry::Target target{.worker = environment_.worker, .session = id_};
+  server::CancelKey& key = connected_->own_key;
+  key = environment_.process.cancels.issue(target, wire::negotiate(packet).long_cancel_key());
+  wire::append_backend_key_data(greeting, key.process_id, key.secret);
+  wire::append_ready_for_query(greeting, wire::TransactionStatus::idle);
+  Instant deadline = began_ + snapshot_->login_timeout;
+  if (co_await tls::send_all(client_, std::move(greeting), deadline) != 0)
+    co_return fail(client_lost());
+
+  const server::Connection& server = connected_->server;
+  bool asked_tls = server.endpoint.tls->mode() != config::ServerTlsMode::disable;
+  if (asked_tls && !server.endpoint.address.is_unix()) {
+    connected_->stats.on_server_tls(server.stream.is_encrypted());
+  }
+  record_login(method,
+               client_.is_encrypted() ? policy::Encryption::terminated : policy::Encryption::none);
+  co_return Result<>{};
+}
+
+void Session::count_handshake(const wire::StartupPacket& packet) {
+  std::string protocol = std::to_string(packet.major) + "." +
+                         (packet.minor > 3 ? "other" : std::to_string(packet.minor));
+  environment_.metrics.count_handshake("protocol", protocol);
+  if (!client_.is_encrypted()) return;
+  environment_.metrics.count_handshake("sni", sni_.empty() ? "no" : "yes");
+  environment_.metrics.count_handshake("alpn", client_.negotiated_alpn().empty() ? "no" : "yes");
+}
+
+// The session is open: what is counted and logged once.
+void Session::record_login(std::string_view method, policy::Encryption encryption) {
+  connected_->stats.on_session_start(encryption);
+  Duration duration = environment_.loop.now() - began_;
+  observe::record(connected_->cells + RouteCells::kLoginSeconds, observe::kLatencyBuckets,
+                  duration);
+  observe::log(observe::Level::info, "session opened",
+               {{"session", id_},
+                {"client", peer_.to_string()},
+                {"user", user_},
+                {"database", database_},
+                {"application_name", application_name_},
+                {"method", method},
+                {"tls", client_.tls_version()},
+                {"sni", sni_},
+                {"route", connected_->route->name},
+                {"upstream", connected_->upstream->name()},
+                {"server", connected_->server.endpoint.address.to_string()},
+                {"login_ms", duration}});
+}
+
+}  // namespace trunkline::session

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "observe/metrics.h"
+#include "wire/first_bytes.h"
+
+namespace trunkline::session {
+
+// Of one route and upstream, beside Envoy's counters (`policy::kPostgresStats`). Offsets of cells
+// in the group's block.
+extern const observe::GroupDescriptor kRouteMetrics;  // labels: route, upstream
+struct RouteCells {
+  static constexpr size_t kHistogramCells = observe::kLatencyBuckets.count + 2U;
+  static constexpr size_t kActive = 0;
+  static constexpr size_t kBytesFromClients = 1;
+  static constexpr size_t kBytesToClients = 2;
+  static constexpr size_t kLoginSeconds = 3;
+  static constexpr size_t kServerConnectSeconds = kLoginSeconds + kHistogramCells;
+  static constexpr size_t kQuerySeconds = kServerConnectSeconds + kHistogramCells;
+  static constexpr size_t kTransactionSeconds = kQuerySeconds + kHistogramCells;
+};
+
+// What a worker counts before a route is known.
+enum class ClientState : uint8_t { login, active, closing, kCount };
+enum class CancelOutcome : uint8_t {
+  sent,
+  failed,
+  unknown_key,
+  limited,
+  passthrough_dropped,
+  kCount
+};
+
+// One worker's cells, resolved once at its start.
+class WorkerMetrics {
+ public:
+  WorkerMetrics(observe::Registry& registry, uint32_t worker);
+
+  observe::Cell& accepted() { return *accepted_; }
+  observe::Cell& clients(ClientState state) { return *clients_[static_cast<size_t>(state)]; }
+  observe::Cell& closes(Reason reason) { return *closes_[static_cast<size_t>(reason)]; }
+  observe::Cell& first_packets(wire::FirstPacket kind) {
+    return *first_packets_[static_cast<size_t>(kind)];
+  }
+  observe::Cell& cancels(CancelOutcome outcome) { return *cancels_[static_cast<size_t>(outcome)]; }
+  // Handshake facts: "sni", "alpn" and "protocol" with what the client showed.
+  void count_handshake(std::string_view fact, std::string_view value);
+
+ private:
+  observe::Cell* cell(const observe::GroupDescriptor& descriptor, std::vector<std::string> values);
+
+  observe::Registry& registry_;
+  const uint32_t worker_;
+  std::vector<std::shared_ptr<observe::Group>> groups_;  // kept so that their cells stay
+  observe::Cell* accepted_;
+  std::array<observe::Cell*, static_cast<size_t>(ClientState::kCount)> clients_;
+  std::array<observe::Cell*, static_cast<size_t>(Reason::kCount)> closes_;
+  std::array<observe::Cell*, static_cast<size_t>(wire::FirstPacket::malformed) + 1> first_packets_;
+  std::array<observe::Cell*, static_cast<size_t>(CancelOutcome::kCount)> cancels_;
+  std::map<std::pair<std::string, std::string>, observe::Cell*> handshakes_;
+};
+
+}  // namespace trunkline::session

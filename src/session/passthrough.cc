@@ -1,0 +1,73 @@
+#include <cerrno>
+#include <utility>
+
+#include "observe/log.h"
+#include "route/explain.h"
+#include "session/connected.h"
+#include "session/session.h"
+#include "tls/stream_io.h"
+#include "upstream/reach.h"
+#include "wire/builders.h"
+
+// `tls.mode: passthrough`: the server is picked by the name in the ClientHello, and the bytes go on
+// as they come.
+namespace trunkline::session {
+
+namespace {
+
+// Nothing can be told to a client that is in the middle of a TLS handshake with somebody else.
+Error unheard(Error error) {
+  if (error.detail.empty()) error.detail = std::move(error.message);
+  error.message.clear();
+  return error;
+}
+
+Error no_tls_at_server(ssize_t result) {
+  return {.reason = result > 0 ? Reason::server_tls_error : Reason::server_closed,
+          .side = Side::server,
+          .message = "",
+          .detail = "the server does not go on with TLS, which passthrough needs"};
+}
+
+}  // namespace
+
+io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
+  Instant deadline = began_ + snapshot_->login_timeout;
+  sni_ = request.hello.sni;
+  environment_.metrics.count_handshake("sni", sni_.empty() ? "no" : "yes");
+  environment_.metrics.count_handshake("alpn", request.hello.alpn.empty() ? "no" : "yes");
+  if (Result<> admitted = admit(); !admitted) co_return fail(unheard(std::move(admitted.error())));
+
+  route::Facts facts = route_facts(nullptr);
+  facts.tls = true;
+  if (Result<> allowed = snapshot_->hooks->startup({.id = id_, .client = facts}); !allowed)
+    co_return fail(unheard(allowed.error()));
+  route::Decision decision = co_await snapshot_->routes->route(facts);
+  if (Result<> routed = check_decision(decision, facts); !routed)
+    co_return fail(unheard(routed.error()));
+  if (Result<> entered = enter_route(decision, facts); !entered)
+    co_return fail(unheard(entered.error()));
+
+  server::LoginContext context = login_context();
+  Instant connect_began = environment_.loop.now();
+  auto opened = co_await upstream::open(decision.upstream, server::Encryption::never, context,
+                                        environment_.process.resolver, deadline);
+  if (!opened) co_return fail(unheard(std::move(opened.error().error)));
+  if (!request.direct) {
+    // The client has its 'S' from us; the server's is read here, and nothing behind it.
+    std::string ssl_request;
+    wire::append_ssl_request(ssl_request);
+    char reply = '\0';
+    ssize_t got = co_await tls::send_all(opened->stream, std::move(ssl_request), deadline);
+    if (got == 0) got = co_await tls::receive_some(opened->stream, {&reply, 1}, deadline);
+    if (reply != wire::kTlsYes) co_return fail(no_tls_at_server(got));
+  }
+  server::Connection connection{.stream = std::move(opened->stream),
+                                .endpoint = std::move(opened->endpoint)};
+  connect_relay(decision, std::move(connection), config::Inspect::bytes, connect_began);
+  connected_->early_client = std::move(request.bytes);
+  record_login("passthrough", policy::Encryption::passed_through);
+  co_return Result<>{};
+}
+
+}  // namespace trunkline::session

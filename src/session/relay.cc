@@ -1,0 +1,232 @@
+#include "session/relay.h"
+
+#include <cerrno>
+#include <utility>
+
+namespace trunkline::session {
+
+namespace {
+
+Error ended_by(Reason reason, Side side) {
+  return {.reason = reason, .side = side, .sqlstate = sqlstate::kSuccess, .message = ""};
+}
+
+}  // namespace
+
+Relay::Relay(tls::Stream& client, tls::Stream& server, RelayMachine& machine, io::Waiter& waiter,
+             Slab& slab, observe::Cell* cells)
+    : to_server_{.from = client, .to = server, .from_client = true},
+      to_client_{.from = server, .to = client, .from_client = false},
+      machine_(machine),
+      waiter_(waiter),
+      deadline_(waiter, wake::kDeadline),
+      slab_(slab),
+      cells_(cells) {}
+
+io::Task<Error> Relay::run(std::string early_client, std::string early_server) {
+  to_server_.from.socket().bind(waiter_, kClientShift);
+  to_client_.from.socket().bind(waiter_, kServerShift);
+  to_server_.input = early_client;
+  to_client_.input = early_server;
+  while (!ended_) {
+    bool again = pump(to_server_) == Turn::again;
+    again |= pump(to_client_) == Turn::again;
+    check_end();
+    if (ended_) break;
+    if (again) {
+      co_await waiter_.yield();
+      continue;
+    }
+    uint32_t woken = co_await waiter_.wait(wanted(to_server_) | wanted(to_client_) |
+                                           wake::kDeadline | wake::kMail | wake::kBuffer);
+    waiter_.clear(woken & (wake::kMail | wake::kBuffer));
+    if ((woken & wake::kDeadline) != 0) end(end_);
+  }
+  to_server_.from.socket().unbind();
+  to_client_.from.socket().unbind();
+  co_return std::move(end_);
+}
+
+void Relay::ask_to_end(Error error, bool when_idle) {
+  if (ended_) return;
+  end_ = std::move(error);
+  if (when_idle) {
+    end_when_idle_ = true;
+  } else {
+    ended_ = true;
+  }
+  waiter_.raise(wake::kMail);
+}
+
+uint32_t Relay::wanted(const Flow& flow) const {
+  uint32_t from_readable = flow.from_client ? wake::kClientReadable : wake::kServerReadable;
+  uint32_t to_writable = flow.from_client ? wake::kServerWritable : wake::kClientWritable;
+  if (!flow.outbox.empty()) return to_writable;
+  uint32_t flushed = flow.to.has_unsent() ? to_writable : 0;
+  return flow.read_all || flow.starved || !flow.input.empty() ? flushed : flushed | from_readable;
+}
+
+// Passes on what can be passed on now. `again` when only the turn is over.
+Relay::Turn Relay::pump(Flow& flow) {
+  size_t budget = kTurnBytes;
+  for (;;) {
+    if (!flow.outbox.empty() && !write(flow)) return Turn::blocked;
+    if (flow.to.has_unsent() && !flow.discard) flush(flow);
+    if (!flow.input.empty()) {
+      if (flow.from_client && machine_.full()) return Turn::blocked;
+      take(flow);
+      continue;
+    }
+    if (flow.read_all) {
+      flow.lease.reset();
+      finish_writing(flow);
+      return Turn::blocked;
+    }
+    if (!flow.from.readable()) {
+      flow.lease.reset();
+      return Turn::blocked;
+    }
+    if (budget == 0) return Turn::again;
+    if (!flow.lease) {
+      flow.lease = slab_.borrow();
+      flow.starved = !flow.lease;
+      if (flow.starved) {
+        slab_.wait(*this);
+        return Turn::blocked;
+      }
+    }
+    read(flow, budget);
+  }
+}
+
+// False when the receiver takes no more for now.
+bool Relay::write(Flow& flow) {
+  while (!flow.outbox.empty()) {
+    if (flow.discard) {
+      flow.outbox.clear();
+      break;
+    }
+    ssize_t sent = flow.to.send(flow.outbox.parts());
+    if (sent == -EAGAIN) {
+      if (!flow.from_client && client_stalled_since_ == Instant::max()) {
+        client_stalled_since_ = waiter_.loop().now();
+      }
+      return false;
+    }
+    if (sent < 0) {
+      receiver_lost(flow);
+      continue;
+    }
+    flow.outbox.written(static_cast<size_t>(sent));
+  }
+  if (!flow.from_client) client_stalled_since_ = Instant::max();
+  return true;
+}
+
+// What the TLS layer has taken and the socket has not.
+void Relay::flush(Flow& flow) {
+  ssize_t flushed = flow.to.flush();
+  if (flushed < 0 && flushed != -EAGAIN) receiver_lost(flow);
+}
+
+void Relay::read(Flow& flow, size_t& budget) {
+  ssize_t got = flow.from.recv(flow.lease.span());
+  if (got == -EAGAIN) return;
+  if (got <= 0) {
+    flow.read_all = true;
+    if (flow.from_client) {
+      note_end(got == 0 ? Reason::client_closed : Reason::client_io_error, Side::client);
+    } else {
+      note_end(got == 0 ? Reason::server_closed : Reason::server_io_error, Side::server);
+    }
+    return;
+  }
+  auto bytes = static_cast<size_t>(got);
+  budget -= std::min(budget, bytes);
+  cells_[flow.from_client ? RouteCells::kBytesFromClients : RouteCells::kBytesToClients].add(bytes);
+  flow.input = {flow.lease.data(), bytes};
+  take(flow);
+}
+
+// Lets the machine look at what was read. It leaves the rest of a client's input alone while too
+// much is unanswered.
+void Relay::take(Flow& flow) {
+  Instant now = waiter_.loop().now();
+  if (flow.from_client) {
+    switch (machine_.from_client(flow.input, now, flow.outbox)) {
+      case RelayMachine::Verdict::go_on:
+      case RelayMachine::Verdict::full:
+        break;
+      case RelayMachine::Verdict::terminate:
+        flow.read_all = true;
+        flow.input = {};
+        note_end(Reason::client_terminate, Side::client);
+        // A server ends at once when it reads Terminate; one that hangs is left.
+        deadline_.start(waiter_.loop().now() + kAbandonedMax);
+        break;
+      case RelayMachine::Verdict::violation:
+        // What came before it is still executed and answered; then the client is told.
+        flow.read_all = true;
+        flow.input = {};
+        violation_ = machine_.violation();
+        break;
+    }
+  } else if (machine_.from_server(flow.input, now, flow.outbox) ==
+             RelayMachine::Verdict::violation) {
+    flow.read_all = true;
+    violation_ = machine_.violation();
+  }
+}
+
+// The first end that is noticed is the cause of the others.
+void Relay::note_end(Reason reason, Side side) {
+  if (end_noted_) return;
+  end_noted_ = true;
+  end_ = ended_by(reason, side);
+}
+
+// All that was received has been passed on. A client's end of file is passed on as such: the server
+// executes what it has, as it does for a client of its own, and closes.
+void Relay::finish_writing(Flow& flow) {
+  if (flow.written_all || is_pending(flow)) return;
+  flow.written_all = true;
+  if (flow.from_client && !violation_ && !flow.discard) flow.to.shutdown_write();
+}
+
+void Relay::receiver_lost(Flow& flow) {
+  flow.discard = true;
+  if (flow.from_client) {
+    // The server has closed. Its last words may still be on the way: they end the relay.
+    flow.read_all = true;
+    return;
+  }
+  // The client is gone. What it sent is still executed, its answers are read and dropped so that
+  // the server does not hang.
+  to_server_.read_all = true;
+  client_gone_ = true;
+  note_end(Reason::client_io_error, Side::client);
+  deadline_.start(waiter_.loop().now() + kAbandonedMax);
+}
+
+void Relay::check_end() {
+  if (ended_) return;
+  bool all_passed_on = !is_pending(to_server_) && !is_pending(to_client_);
+  if (to_client_.read_all && !violation_ && !is_pending(to_client_)) {
+    end(machine_.server_said_fatal() ? ended_by(Reason::server_error, Side::server) : end_);
+  } else if (client_gone_ && to_server_.written_all && machine_.all_answered()) {
+    end(end_);
+  } else if (violation_ && all_passed_on &&
+             (violation_->side == Side::server || machine_.all_answered())) {
+    end(*violation_);
+  } else if (end_when_idle_ && all_passed_on && machine_.between_transactions()) {
+    end(end_);
+  }
+}
+
+void Relay::end(Error error) {
+  if (ended_) return;
+  ended_ = true;
+  end_ = std::move(error);
+}
+
+}  // namespace trunkline::session

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/slab.h"
+#include "base/time.h"
+#include "io/task.h"
+#include "io/timer.h"
+#include "io/waiter.h"
+#include "session/outbox.h"
+#include "session/relay_machine.h"
+#include "tls/stream.h"
+
+namespace trunkline::session {
+
+// The bits of a session's waiter word. Readiness of the two sockets stands at kClientShift and
+// kServerShift.
+inline constexpr uint8_t kClientShift = 0;
+inline constexpr uint8_t kServerShift = 8;
+namespace wake {
+inline constexpr uint32_t kClientReadable = uint32_t{io::kReadable} << kClientShift;
+inline constexpr uint32_t kClientWritable = uint32_t{io::kWritable} << kClientShift;
+inline constexpr uint32_t kServerReadable = uint32_t{io::kReadable} << kServerShift;
+inline constexpr uint32_t kServerWritable = uint32_t{io::kWritable} << kServerShift;
+inline constexpr uint32_t kDeadline = 1U << 16;
+inline constexpr uint32_t kMail = 1U << 17;    // somebody asks for something: see Relay::ask_to_end
+inline constexpr uint32_t kBuffer = 1U << 18;  // the slab has a buffer again
+}  // namespace wake
+
+// Moves bytes between a client and its server, both ways at once and with back-pressure for each,
+// until one of them ends. Holds a buffer for a direction only while bytes are in flight. Owned by
+// the session, on the worker's thread; memory is bounded by one buffer for each direction.
+class Relay final : public SlabWaiter {
+ public:
+  Relay(tls::Stream& client, tls::Stream& server, RelayMachine& machine, io::Waiter& waiter,
+        Slab& slab, observe::Cell* cells);
+  ~Relay() = default;
+
+  // Serves until the end; tells why. `early_client` came with or behind the login, `early_server`
+  // behind ReadyForQuery. The streams stay open: the session closes them.
+  io::Task<Error> run(std::string early_client, std::string early_server);
+
+  // Asks the relay to end: at once, or when the client is between transactions (`when_idle`).
+  // `error` goes to the client as FATAL when its stream stands between messages.
+  void ask_to_end(Error error, bool when_idle);
+
+  // After the end: whether an error of our own would be understood by the client, a Terminate by
+  // the server.
+  bool client_can_hear() const {
+    return !client_gone_ && !is_pending(to_client_) && machine_.client_stream_at_boundary();
+  }
+  bool server_can_hear() const {
+    return !to_server_.discard && !is_pending(to_server_) && machine_.server_stream_at_boundary();
+  }
+
+  // Since when bytes wait for this client to read them; Instant::max() when none do. For the relief
+  // of memory.
+  Instant client_stalled_since() const { return client_stalled_since_; }
+
+ private:
+  // Of one direction.
+  struct Flow {
+    tls::Stream& from;
+    tls::Stream& to;
+    bool from_client;
+    bool read_all = false;     // nothing more will be read: end of file, Terminate or a violation
+    bool written_all = false;  // ... and all of it has been passed on
+    bool starved = false;      // waits for the slab
+    bool discard = false;      // the receiver is gone: read on, so that the sender can finish
+    Lease lease = {};
+    std::string_view input = {};  // read, and not yet seen by the machine
+    Outbox outbox = {};
+  };
+  enum class Turn : uint8_t { blocked, again };
+
+  Turn pump(Flow& flow);
+  bool write(Flow& flow);
+  void flush(Flow& flow);
+  void read(Flow& flow, size_t& budget);
+  void take(Flow& flow);
+  void note_end(Reason reason, Side side);
+  void finish_writing(Flow& flow);
+  void receiver_lost(Flow& flow);
+  void check_end();
+  uint32_t wanted(const Flow& flow) const;
+  static bool is_pending(const Flow& flow) {
+    return !flow.outbox.empty() || (flow.to.has_unsent() && !flow.discard);
+  }
+  void end(Error error);
+  void buffer_is_free() override { waiter_.raise(wake::kBuffer); }
+
+  // More in one turn would starve the loop's other sessions.
+  static constexpr size_t kTurnBytes = 256 * 1024;
+  // How long a server may go on answering a client that is gone.
+  static constexpr Duration kAbandonedMax = 60s;
+
+  Flow to_server_;
+  Flow to_client_;
+  RelayMachine& machine_;
+  io::Waiter& waiter_;
+  io::Timer deadline_;
+  Slab& slab_;
+  observe::Cell* cells_;  // of `kRouteMetrics`
+  Instant client_stalled_since_ = Instant::max();
+  bool ended_ = false;
+  bool end_noted_ = false;
+  bool end_when_idle_ = false;
+  bool client_gone_ = false;
+  std::optional<Error> violation_;  // of the client; told when all before it has been answered
+  Error end_{};
+};
+
+}  // namespace trunkline::session

@@ -1,0 +1,153 @@
+#include "session/relay_machine.h"
+
+#include <utility>
+
+#include "wire/messages.h"
+#include "wire/protocol.h"
+
+namespace trunkline::session {
+
+namespace from_client_type = wire::client_message;
+namespace from_server_type = wire::server_message;
+
+namespace {
+
+std::string_view c_string(std::string_view body) {
+  return body.substr(0, body.find('\0'));
+}
+
+// Field V, which is never translated; servers before 9.6 have S only.
+policy::Severity severity_of(std::string_view body) {
+  wire::ErrorFields fields(body);
+  std::optional<std::string_view> severity = fields.get('V');
+  return policy::severity_of(severity ? *severity : fields.get('S').value_or(""));
+}
+
+}  // namespace
+
+RelayMachine::RelayMachine(config::Inspect inspect, policy::PostgresStats& stats,
+                           observe::Cell* cells)
+    : decodes_(inspect != config::Inspect::bytes), stats_(stats), cells_(cells) {}
+
+RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant now, Outbox& out) {
+  if (!decodes_) {
+    out.add(std::exchange(input, {}));
+    return Verdict::go_on;
+  }
+  uint64_t messages = 0;
+  Verdict verdict = Verdict::go_on;
+  while (!input.empty() && verdict == Verdict::go_on) {
+    if (queue_.full()) {
+      verdict = Verdict::full;
+      break;
+    }
+    wire::Piece piece = client_scanner_.next(input);
+    if (piece.kind == wire::Piece::Kind::violation) {
+      verdict = refuse(wire::Direction::from_client, piece);
+      break;
+    }
+    out.add(piece.carried);
+    out.add(piece.bytes);
+    input.remove_prefix(piece.consumed);
+    if (piece.kind == wire::Piece::Kind::message) {
+      ++messages;
+      on_client_message(piece, now);
+      if (piece.header.type == from_client_type::kTerminate) verdict = Verdict::terminate;
+    }
+  }
+  if (messages > 0) stats_.on_client_messages(messages);
+  return verdict;
+}
+
+RelayMachine::Verdict RelayMachine::from_server(std::string_view& input, Instant now, Outbox& out) {
+  if (!decodes_) {
+    out.add(std::exchange(input, {}));
+    return Verdict::go_on;
+  }
+  uint64_t messages = 0;
+  Verdict verdict = Verdict::go_on;
+  while (!input.empty() && verdict == Verdict::go_on) {
+    wire::Piece piece = server_scanner_.next(input);
+    if (piece.kind == wire::Piece::Kind::violation) {
+      verdict = refuse(wire::Direction::from_server, piece);
+      break;
+    }
+    out.add(piece.carried);
+    out.add(piece.bytes);
+    input.remove_prefix(piece.consumed);
+    if (piece.kind == wire::Piece::Kind::message) {
+      ++messages;
+      on_server_message(piece, now);
+    }
+  }
+  if (messages > 0) stats_.on_server_messages(messages);
+  return verdict;
+}
+
+void RelayMachine::on_client_message(const wire::Piece& piece, Instant now) {
+  std::optional<wire::Request> request = wire::request_of(piece.header);
+  if (!request) return;
+  if (queue_.empty()) {
+    exchange_started_ = now;
+    if (!queue_.in_transaction()) transaction_started_ = now;
+  }
+  queue_.push(*request, 0);
+}
+
+void RelayMachine::on_server_message(const wire::Piece& piece, Instant now) {
+  char type = piece.header.type;
+  // Rows are most of all traffic and change nothing.
+  if (type == from_server_type::kDataRow || type == from_server_type::kCopyData) return;
+  on_answer(type, queue_.on_message(type, piece.prefix), now);
+  switch (type) {
+    case from_server_type::kErrorResponse: {
+      policy::Severity severity = severity_of(piece.prefix);
+      server_said_fatal_ |=
+          severity == policy::Severity::fatal || severity == policy::Severity::panic;
+      stats_.on_error(severity);
+      break;
+    }
+    case from_server_type::kNoticeResponse:
+      stats_.on_notice(severity_of(piece.prefix));
+      break;
+    case from_server_type::kPortalSuspended:
+    case from_server_type::kFunctionCallResponse:
+      stats_.on_untagged_result();
+      break;
+    case from_server_type::kCommandComplete:
+      stats_.on_command_complete(policy::command_of(c_string(piece.prefix)));
+      break;
+    default:
+      break;
+  }
+}
+
+void RelayMachine::on_answer(char type, const wire::ResponseQueue::Attribution& answer,
+                             Instant now) {
+  if (type != from_server_type::kReadyForQuery) return;
+  stats_.on_ready_for_query(answer.status);
+  observe::record(cells_ + RouteCells::kQuerySeconds, observe::kLatencyBuckets,
+                  now - exchange_started_);
+  exchange_started_ = now;  // of the next in the pipeline
+  if (answer.end != wire::TransactionEnd::none) {
+    observe::record(cells_ + RouteCells::kTransactionSeconds, observe::kLatencyBuckets,
+                    now - transaction_started_);
+    transaction_started_ = now;
+  }
+}
+
+bool RelayMachine::between_transactions() const {
+  return decodes_ && queue_.idle() && client_scanner_.at_boundary() &&
+         server_scanner_.at_boundary();
+}
+
+RelayMachine::Verdict RelayMachine::refuse(wire::Direction direction, const wire::Piece& piece) {
+  auto& scanner = direction == wire::Direction::from_client ? client_scanner_ : server_scanner_;
+  violation_ = wire::violation_error(direction, scanner.violation(), piece.header.type);
+  // PostgreSQL closes without a word when a length cannot be: nothing can be known to follow.
+  if (wire::is_silent(scanner.violation())) violation_.message.clear();
+  if (scanner.violation() == wire::Violation::unknown_type) stats_.on_unknown_message();
+  return Verdict::violation;
+}
+
+}  // namespace trunkline::session

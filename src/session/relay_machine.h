@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "config/model.h"
+#include "policy/postgres_stats.h"
+#include "session/metrics.h"
+#include "session/outbox.h"
+#include "wire/frame.h"
+#include "wire/response_queue.h"
+
+namespace trunkline::session {
+
+// What crosses the relay, message by message: decides what goes on, follows the state of the server
+// connection with its response queue, and feeds the statistics. Pure: bytes in, pieces to be
+// written out. Called once for each chunk that was read; allocates nothing. Owned by the session,
+// on its worker's thread.
+class RelayMachine {
+ public:
+  enum class Verdict : uint8_t {
+    go_on,
+    full,       // too much is unanswered: show the rest of the input again when `full()` is over
+    terminate,  // the client said Terminate: it is passed on, the rest of the input is not
+    violation,  // the stream is broken, see `violation()`
+  };
+
+  RelayMachine(config::Inspect inspect, policy::PostgresStats& stats, observe::Cell* cells);
+
+  // `input` loses what is dealt with; its bytes must stay until `out` is written.
+  Verdict from_client(std::string_view& input, Instant now, Outbox& out);
+  Verdict from_server(std::string_view& input, Instant now, Outbox& out);
+
+  bool full() const { return queue_.full(); }
+  // Everything asked so far is answered, as far as the server answers without a Sync.
+  bool all_answered() const { return queue_.empty(); }
+  // The client has no request, no transaction and no half message open. Never true where bytes are
+  // not looked at.
+  bool between_transactions() const;
+  // An error of our own may be put in here.
+  bool client_stream_at_boundary() const { return decodes_ && server_scanner_.at_boundary(); }
+  bool server_stream_at_boundary() const { return decodes_ && client_scanner_.at_boundary(); }
+  bool in_transaction() const { return queue_.in_transaction(); }
+  bool server_said_fatal() const { return server_said_fatal_; }
+  const Error& violation() const { return violation_; }
+
+ private:
+  void on_client_message(const wire::Piece& piece, Instant now);
+  void on_server_message(const wire::Piece& piece, Instant now);
+  void on_answer(char type, const wire::ResponseQueue::Attribution& answer, Instant now);
+  Verdict refuse(wire::Direction direction, const wire::Piece& piece);
+
+  const bool decodes_;
+  policy::PostgresStats& stats_;
+  observe::Cell* cells_;
+  wire::FrameScanner client_scanner_{wire::kClientRules};
+  wire::FrameScanner server_scanner_{wire::kServerRules};
+  wire::ResponseQueue queue_;
+  bool server_said_fatal_ = false;
+  Instant exchange_started_{};  // of the oldest request that waits for its ReadyForQuery
+  Instant transaction_started_{};
+  Error violation_{};
+};
+
+}  // namespace trunkline::session

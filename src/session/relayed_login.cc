@@ -1,0 +1,274 @@
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/bytes.h"
+#include "server/error_response.h"
+#include "session/connected.h"
+#include "session/server_parameters.h"
+#include "session/session.h"
+#include "tls/stream_io.h"
+#include "upstream/reach.h"
+#include "wire/builders.h"
+#include "wire/message_buffer.h"
+#include "wire/messages.h"
+
+// `auth: relay`: the client and the server do their own exchange, whatever method it is, and the
+// proxy passes it through.
+namespace trunkline::session {
+
+namespace {
+
+Error unavailable(const route::Decision& decision, std::string why, std::string hint) {
+  return {.reason = Reason::relay_unavailable,
+          .side = Side::internal,
+          .sqlstate = sqlstate::kInvalidAuthorization,
+          .message =
+              "\"auth: relay\" of " + decision.route->name + " cannot work here: " + std::move(why),
+          .hint = std::move(hint)};
+}
+
+Error broken(Side side) {
+  bool client = side == Side::client;
+  return {
+      .reason = client ? Reason::client_protocol_error : Reason::server_protocol_error,
+      .side = side,
+      .sqlstate = sqlstate::kProtocolViolation,
+      .message = client ? "expected password response" : "server broke the protocol during login"};
+}
+
+Error lost(Side side, ssize_t result) {
+  bool client = side == Side::client;
+  Error error{.reason = client ? Reason::client_closed : Reason::server_closed,
+              .side = side,
+              .message = ""};
+  if (!client) {
+    error.sqlstate = sqlstate::kConnectionFailure;
+    error.message = "server closed the connection unexpectedly";
+  }
+  if (result == -ETIMEDOUT) error.reason = Reason::login_timeout;
+  return error;
+}
+
+// The exchange in progress. Both directions are framed; only the few messages that matter are
+// looked at.
+class RelayedLogin {
+ public:
+  RelayedLogin(tls::Stream& client, tls::Stream& server, const route::Decision& decision,
+               bool user_is_rewritten, size_t message_bytes_max)
+      : client_(client),
+        server_(server),
+        decision_(decision),
+        user_is_rewritten_(user_is_rewritten),
+        from_client_(wire::kClientLoginRules, wire::kPasswordLengthMax),
+        from_server_(wire::kServerRules, message_bytes_max) {}
+
+  wire::MessageBuffer& from_client() { return from_client_; }
+  wire::MessageBuffer& from_server() { return from_server_; }
+
+  // Until ReadyForQuery, which stays in `to_client` with the parameters before it.
+  io::Task<Result<>> run(io::Waiter& waiter, Instant deadline) {
+    io::Timer timer(waiter, wake::kDeadline);
+    timer.start(deadline);
+    client_.socket().bind(waiter, kClientShift);
+    server_.socket().bind(waiter, kServerShift);
+    Result<> result = co_await exchange(waiter, deadline);
+    client_.socket().unbind();
+    server_.socket().unbind();
+    waiter.clear(wake::kDeadline);
+    co_return std::move(result);
+  }
+
+  std::string server_response;  // the server's refusal
+  std::string parameters;       // ParameterStatus and notices, for the client
+  server::CancelKey cancel_key;
+
+ private:
+  io::Task<Result<>> exchange(io::Waiter& waiter, Instant deadline) {
+    for (;;) {
+      if (Result<> taken = take_from_server(); !taken) co_return taken;
+      if (Result<> taken = take_from_client(); !taken) co_return taken;
+      if (int sent = co_await tls::send_all(client_, std::exchange(to_client_, {}), deadline);
+          sent != 0) {
+        co_return fail(lost(Side::client, sent));
+      }
+      if (ready_) co_return Result<>{};
+      if (int sent = co_await tls::send_all(server_, std::exchange(to_server_, {}), deadline);
+          sent != 0) {
+        co_return fail(lost(Side::server, sent));
+      }
+      if (!client_.readable() && !server_.readable()) {
+        uint32_t woken =
+            co_await waiter.wait(wake::kClientReadable | wake::kServerReadable | wake::kDeadline);
+        if ((woken & wake::kDeadline) != 0) co_return fail(lost(Side::client, -ETIMEDOUT));
+      }
+      if (Result<> got = read(server_, from_server_, Side::server); !got) co_return got;
+      // What a client sends ahead of being asked waits until it is.
+      if (Result<> got = read(client_, from_client_, Side::client); !got) co_return got;
+    }
+  }
+
+  static Result<> read(tls::Stream& stream, wire::MessageBuffer& buffer, Side side) {
+    if (!stream.readable()) return {};
+    std::array<char, 8192> chunk;
+    ssize_t got = stream.recv(chunk);
+    if (got == -EAGAIN) return {};
+    if (got <= 0) return fail(lost(side, got));
+    buffer.append({chunk.data(), static_cast<size_t>(got)});
+    return {};
+  }
+
+  Result<> take_from_server() {
+    using Kind = wire::MessageBuffer::Next::Kind;
+    while (!ready_) {
+      wire::MessageBuffer::Next next = from_server_.next();
+      if (next.kind == Kind::need_more) return {};
+      if (next.kind != Kind::message) return fail(broken(Side::server));
+      Result<> taken = on_server_message(next);
+      if (!taken) return taken;
+      from_server_.pop();
+    }
+    return {};
+  }
+
+  Result<> on_server_message(const wire::MessageBuffer::Next& next) {
+    namespace from_server = wire::server_message;
+    switch (next.type) {
+      case from_server::kAuthentication: {
+        std::optional<wire::AuthenticationRequest> request = wire::parse_authentication(next.body);
+        if (!request) return fail(broken(Side::server));
+        if (request->code == wire::authentication::kMd5Password && user_is_rewritten_) {
+          return fail(unavailable(
+              decision_,
+              "the server asks for md5, which depends on the user name, and the route rewrites it",
+              "Give the route's \"login\" a password and set \"auth: terminate\", or use "
+              "scram-sha-256."));
+        }
+        in_sasl_ = request->code == wire::authentication::kSasl;
+        authenticated_ |= request->code == wire::authentication::kOk;
+        to_client_ += next.message;
+        return {};
+      }
+      case from_server::kErrorResponse:
+        server_response = next.message;
+        return fail(server::error_from_response(
+            next.body, authenticated_ ? Reason::server_error : Reason::server_auth_failed));
+      case from_server::kNegotiateProtocolVersion:
+        return {};
+      case from_server::kBackendKeyData: {
+        std::optional<wire::BackendKeyData> key = wire::parse_backend_key_data(next.body);
+        if (!key) return fail(broken(Side::server));
+        cancel_key = {key->process_id, std::string(key->key)};
+        return {};
+      }
+      case from_server::kParameterStatus:
+      case from_server::kNoticeResponse:
+        if (parameters.size() + next.message.size() > server::Login::kGreetingBytesMax)
+          return fail(broken(Side::server));
+        parameters += next.message;
+        return {};
+      case from_server::kReadyForQuery:
+        if (!authenticated_) return fail(broken(Side::server));
+        ready_ = true;
+        return {};
+      default:
+        return fail(broken(Side::server));
+    }
+  }
+
+  Result<> take_from_client() {
+    using Kind = wire::MessageBuffer::Next::Kind;
+    while (!authenticated_) {
+      wire::MessageBuffer::Next next = from_client_.next();
+      if (next.kind == Kind::need_more) return {};
+      if (next.kind != Kind::message) return fail(broken(Side::client));
+      if (std::exchange(in_sasl_, false)) {
+        if (Result<> binding = check_binding(next.body); !binding) return binding;
+      }
+      to_server_ += next.message;
+      from_client_.pop();
+    }
+    return {};
+  }
+
+  // With TLS on both sides the client binds its proof to our certificate, or claims that the server
+  // did not offer to: the server then sees a man in the middle, which we are. Only with the
+  // server's own certificate can it not tell.
+  Result<> check_binding(std::string_view body) const {
+    if (!client_.is_encrypted() || !server_.is_encrypted()) return {};
+    ByteReader reader(body);
+    std::string_view mechanism = reader.read_c_string().value_or("");
+    std::string_view data = reader.read<uint32_t>() ? reader.rest() : "";
+    bool binds = data.starts_with('y') || data.starts_with('p');
+    if (!mechanism.starts_with("SCRAM-") || !binds) return {};
+    if (client_.end_point_hash() == server_.end_point_hash()) return {};
+    return fail(unavailable(
+        decision_, "TLS ends here on both sides, so channel binding cannot reach the server",
+        "Set \"auth: terminate\" for the route, use the server's own certificate in "
+        "\"listen.tls\", or connect "
+        "with channel_binding=disable."));
+  }
+
+  tls::Stream& client_;
+  tls::Stream& server_;
+  const route::Decision& decision_;
+  const bool user_is_rewritten_;
+  wire::MessageBuffer from_client_;
+  wire::MessageBuffer from_server_;
+  std::string to_client_;
+  std::string to_server_;
+  bool in_sasl_ = false;
+  bool authenticated_ = false;
+  bool ready_ = false;
+};
+
+}  // namespace
+
+namespace {
+
+std::string startup_message(const wire::StartupPacket& packet, const route::Decision& decision,
+                            std::string_view user) {
+  server::Login::Parameters parameters = server_parameters(packet, decision);
+  std::vector<std::pair<std::string_view, std::string_view>> views = {{"user", user}};
+  for (const auto& [name, value] : parameters) views.emplace_back(name, value);
+  std::string message;
+  wire::append_startup(message, wire::kProtocol30, views);
+  return message;
+}
+
+}  // namespace
+
+io::Task<Result<>> Session::start_relayed(StartupRequest& request,
+                                          const route::Decision& decision) {
+  Instant deadline = began_ + snapshot_->login_timeout;
+  route::Facts facts = route_facts(&request.packet);
+  if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
+  server::LoginContext context = login_context();
+  Instant connect_began = environment_.loop.now();
+  auto opened = co_await upstream::open(decision.upstream, server::Encryption::as_configured,
+                                        context, environment_.process.resolver, deadline);
+  if (!opened) co_return fail(std::move(opened.error().error));
+
+  const std::string& user = decision.user ? *decision.user : request.packet.user;
+  std::string startup = startup_message(request.packet, decision, user);
+  if (int sent = co_await tls::send_all(opened->stream, std::move(startup), deadline); sent != 0) {
+    co_return fail(lost(Side::server, sent));
+  }
+  RelayedLogin login(client_, opened->stream, decision, user != request.packet.user,
+                     snapshot_->max_message_bytes);
+  login.from_client().append(std::exchange(request.early, {}));
+  Result<> done = co_await login.run(waiter_, deadline);
+  if (!done) {
+    server_response_ = std::move(login.server_response);
+    co_return done;
+  }
+  server::Connection connection{.stream = std::move(opened->stream),
+                                .endpoint = std::move(opened->endpoint),
+                                .cancel_key = std::move(login.cancel_key)};
+  connect_relay(decision, std::move(connection), decision.route->inspect, connect_began);
+  connected_->early_client = login.from_client().take_rest();
+  connected_->early_server = login.from_server().take_rest();
+  co_return co_await open_session(std::move(login.parameters), request.packet, "relay");
+}
+
+}  // namespace trunkline::session

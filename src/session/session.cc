@@ -1,0 +1,151 @@
+#include "session/session.h"
+
+#include <array>
+#include <utility>
+
+#include "observe/log.h"
+#include "session/connected.h"
+#include "tls/stream_io.h"
+#include "wire/builders.h"
+
+namespace trunkline::session {
+
+namespace {
+
+// How long a client may take to read the error that ends its session.
+constexpr Duration kGoodbyeMax = 1s;
+constexpr Duration kCancelMax = 10s;
+
+}  // namespace
+
+Session::Session(Environment& environment, uint32_t id, int fd, const io::SocketAddress& peer,
+                 std::shared_ptr<const Listener> listener)
+    : environment_(environment),
+      id_(id),
+      client_(io::Socket(environment.loop, fd, listener->is_unix)),
+      peer_(peer),
+      listener_(std::move(listener)),
+      snapshot_(environment.snapshot),
+      waiter_(environment.loop),
+      began_(environment.loop.now()) {
+  environment_.metrics.clients(state_).add();
+}
+
+Session::~Session() {
+  environment_.metrics.clients(state_).sub();
+  if (connected_ && !connected_->own_key.secret.empty()) {
+    environment_.process.cancels.withdraw(connected_->own_key);
+  }
+}
+
+void Session::enter_state(ClientState state) {
+  environment_.metrics.clients(state_).sub();
+  state_ = state;
+  environment_.metrics.clients(state_).add();
+}
+
+io::Task<> Session::serve() {
+  Error end = co_await run();
+  enter_state(ClientState::closing);
+  co_await say_goodbye(end);
+  client_.close();
+  record_close(end);
+}
+
+io::Task<Error> Session::run() {
+  Result<> ready = co_await log_in();
+  if (!ready) co_return end_asked_ ? std::move(*end_asked_) : std::move(ready.error());
+  enter_state(ClientState::active);
+  Connected& connected = *connected_;
+  if (end_asked_) connected.relay.ask_to_end(*end_asked_, true);
+  co_return co_await connected.relay.run(std::move(connected.early_client),
+                                         std::move(connected.early_server));
+}
+
+void Session::ask_to_end(const Error& error, bool when_idle) {
+  if (state_ == ClientState::active) {
+    connected_->relay.ask_to_end(error, when_idle);
+    return;
+  }
+  // Whoever waits for the client reads the end of file. A login in progress is let through to its
+  // end when time is not pressing: the relay then ends at once, between transactions.
+  if (state_ == ClientState::closing || end_asked_) return;
+  end_asked_ = error;
+  if (!when_idle) client_.socket().shutdown();
+}
+
+Instant Session::client_stalled_since() const {
+  return state_ == ClientState::active ? connected_->relay.client_stalled_since() : Instant::max();
+}
+
+void Session::cancel(std::move_only_function<void(bool sent)> done) {
+  if (state_ != ClientState::active) return done(false);
+  // Its own coroutine with its own copies: the session may end meanwhile.
+  auto run = [](Environment& environment, server::Endpoint endpoint, bool encrypted,
+                server::CancelKey key, std::move_only_function<void(bool)> tell) -> io::Task<> {
+    Result<> sent =
+        co_await server::cancel(environment.loop, std::move(endpoint), encrypted, std::move(key),
+                                environment.handshakes, environment.loop.now() + kCancelMax);
+    tell(sent.has_value());
+  };
+  const server::Connection& server = connected_->server;
+  environment_.loop.spawn(run(environment_, server.endpoint, server.stream.is_encrypted(),
+                              server.cancel_key, std::move(done)));
+}
+
+// Tells the client why, if it is there and understands, and closes the server's side.
+io::Task<> Session::say_goodbye(const Error& error) {
+  std::string words;
+  bool can_hear = client_.is_open() && error.reason != Reason::client_closed &&
+                  error.reason != Reason::client_io_error &&
+                  error.reason != Reason::client_terminate;
+  if (connected_) {
+    can_hear = can_hear && connected_->relay.client_can_hear();
+    if (connected_->server.stream.is_open()) {
+      std::string terminate;
+      wire::append_terminate(terminate);
+      iovec part{terminate.data(), terminate.size()};
+      // As far as there is room: a server that does not read notices the close.
+      if (connected_->relay.server_can_hear()) connected_->server.stream.send({&part, 1});
+      connected_->server.stream.close();
+    }
+  }
+  if (!can_hear) co_return;
+  words = std::move(before_error_);
+  if (!server_response_.empty()) {
+    words += server_response_;
+  } else if (!error.message.empty()) {
+    wire::append_fatal(words, error);
+  }
+  if (words.empty()) co_return;
+  if (co_await tls::send_all(client_, std::move(words), environment_.loop.now() + kGoodbyeMax) != 0)
+    co_return;
+  // Closing with unread bytes would reset the connection and take the error away from the client.
+  client_.socket().shutdown_write();
+  std::array<char, 4096> unread;
+  while (client_.readable() && client_.recv(unread) > 0) {
+  }
+}
+
+void Session::record_close(const Error& error) {
+  environment_.metrics.closes(error.reason).add();
+  if (error.reason == Reason::client_not_session && !observe::log_enabled(observe::Level::debug))
+    return;
+  bool expected = error.reason == Reason::client_terminate ||
+                  error.reason == Reason::client_closed ||
+                  error.reason == Reason::client_not_session || error.reason == Reason::drain;
+  observe::Level level = expected ? observe::Level::info : observe::Level::warn;
+  Duration lifetime = environment_.loop.now() - began_;
+  observe::log(level, "session closed",
+               {{"session", id_},
+                {"client", peer_.to_string()},
+                {"user", user_},
+                {"database", database_},
+                {"route", connected_ ? std::string_view(connected_->route->name) : ""},
+                {"reason", reason_name(error.reason)},
+                {"message", error.message},
+                {"detail", error.detail},
+                {"duration_ms", to_us(lifetime) / 1000}});
+}
+
+}  // namespace trunkline::session

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "base/intrusive_list.h"
+#include "base/time.h"
+#include "io/address.h"
+#include "io/task.h"
+#include "io/waiter.h"
+#include "policy/limits.h"
+#include "policy/postgres_stats.h"
+#include "route/decision.h"
+#include "route/facts.h"
+#include "server/connection.h"
+#include "session/client_login.h"
+#include "session/environment.h"
+#include "session/greeting.h"
+#include "session/relay.h"
+#include "session/relay_machine.h"
+#include "tls/stream.h"
+
+namespace trunkline::session {
+
+// One client, from its first byte to its close. Made by the worker that accepted it and used on
+// that worker's thread. At rest it holds no buffer: two sockets, a few words of state, and the
+// parts of the configuration that it uses.
+//
+//   greet ─► startup ─► authenticate ─► route ─► log in to a server ─► relay ─► close
+//     ├────► cancel another session
+//     └────► pass TLS through: route by SNI ─► connect ─► relay
+class Session : public ListNode<Session> {
+ public:
+  Session(Environment& environment, uint32_t id, int fd, const io::SocketAddress& peer,
+          std::shared_ptr<const Listener> listener);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  // Serves the client to its end. Run once; the session must outlive it.
+  io::Task<> serve();
+
+  uint32_t id() const { return id_; }
+
+  // Ends the session: at once, or when the client is between transactions. The client is told with
+  // FATAL where that is possible. Before the relay it always ends at once.
+  void ask_to_end(const Error& error, bool when_idle);
+
+  // Asks the server to cancel what runs. `done` is told whether the request has reached the server,
+  // once it has closed.
+  void cancel(std::move_only_function<void(bool sent)> done);
+
+  // Since when the client has not read what waits for it; Instant::max() when nothing waits.
+  Instant client_stalled_since() const;
+
+ private:
+  struct Connected;  // what exists while a server is connected
+
+  io::Task<Error> run();
+  void enter_state(ClientState state);
+  io::Task<> say_goodbye(const Error& error);
+  void record_close(const Error& error);
+
+  // login.cc: what all logins share, and `auth: terminate`
+  io::Task<Result<>> log_in();
+  io::Task<Result<>> start(StartupRequest request);
+  io::Task<Result<>> start_terminated(StartupRequest& request, const route::Decision& decision);
+  io::Task<Result<>> open_session(std::string greeting, const wire::StartupPacket& packet,
+                                  std::string_view method);
+  Result<> admit();
+  Result<> check_startup(const wire::StartupPacket& packet) const;
+  Result<> check_decision(const route::Decision& decision, const route::Facts& facts) const;
+  Result<> enter_route(const route::Decision& decision, const route::Facts& facts);
+  route::Facts route_facts(const wire::StartupPacket* startup) const;
+  server::LoginContext login_context() const;
+  void connect_relay(const route::Decision& decision, server::Connection connection,
+                     config::Inspect inspect, Instant connect_began);
+  void record_login(std::string_view method, policy::Encryption encryption);
+  void count_handshake(const wire::StartupPacket& packet);
+
+  // relayed_login.cc: `auth: relay`
+  io::Task<Result<>> start_relayed(StartupRequest& request, const route::Decision& decision);
+
+  // passthrough.cc: `tls.mode: passthrough`
+  io::Task<Result<>> pass_through(PassthroughRequest request);
+
+  // cancel.cc
+  io::Task<Error> forward_cancel(CancelRequest request);
+  io::Task<CancelOutcome> cancel_target(CancelRegistry::Target target);
+  io::Task<CancelOutcome> pass_cancel_through(CancelRequest request);
+
+  Environment& environment_;
+  const uint32_t id_;
+  tls::Stream client_;
+  io::SocketAddress peer_;
+  std::shared_ptr<const Listener> listener_;
+  std::shared_ptr<const Snapshot> snapshot_;  // during login
+  io::Waiter waiter_;
+  policy::Ticket ticket_;
+  const Instant began_;
+  ClientState state_ = ClientState::login;
+  std::string user_;
+  std::string database_;
+  std::string application_name_;
+  std::string sni_;
+  std::unique_ptr<Connected> connected_;
+  // Goes to the client ahead of a FATAL: PostgreSQL finds out that a database does not exist after
+  // AuthenticationOk.
+  std::string before_error_;
+  // The server's own ErrorResponse, to be passed on instead of ours.
+  std::string server_response_;
+  std::optional<Error> end_asked_;
+};
+
+}  // namespace trunkline::session
