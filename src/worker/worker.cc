@@ -1,0 +1,184 @@
+#include "worker/worker.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
+#include <utility>
+
+#include "io/epoll_backend.h"
+#include "observe/log.h"
+
+namespace trunkline::worker {
+
+namespace {
+
+// Numbers of sessions are unique in the process: they stand in logs and in cancel keys.
+std::atomic<uint32_t> next_session_id = 1;
+
+Error shutting_down() {
+  return {.reason = Reason::drain,
+          .side = Side::internal,
+          .sqlstate = sqlstate::kAdminShutdown,
+          .message = "terminating connection due to administrator command"};
+}
+
+}  // namespace
+
+Worker::Worker(uint32_t index, session::Process& process, io::BlockingPool& pool,
+               std::shared_ptr<const session::Snapshot> snapshot, std::vector<int> listening_fds,
+               uint32_t workers, Dispatch dispatch)
+    : index_(index),
+      workers_(workers),
+      loop_(std::make_unique<io::EpollBackend>(), &pool),
+      slab_(kBufferBytes, 1, kBuffersKept),
+      handshakes_(loop_),
+      metrics_(process.metrics, index),
+      environment_{.process = process,
+                   .worker = index,
+                   .loop = loop_,
+                   .slab = slab_,
+                   .handshakes = handshakes_,
+                   .metrics = metrics_,
+                   .snapshot = std::move(snapshot)},
+      listening_fds_(std::move(listening_fds)),
+      dispatch_(std::move(dispatch)) {
+  set_memory_limit(environment_.snapshot->memory_limit);
+}
+
+Worker::~Worker() {
+  loop_.destroy_spawned();
+}  // sessions still hold buffers of the slab
+
+void Worker::run() {
+  start_accepting();
+  loop_.spawn(relieve_memory());
+  loop_.run();
+}
+
+void Worker::set_memory_limit(uint64_t bytes) {
+  slab_.set_limit(std::max<size_t>(bytes / workers_ / kBufferBytes, 2));
+}
+
+void Worker::start_accepting() {
+  for (size_t i = 0; i < listening_fds_.size(); ++i) {
+    acceptors_.push_back(std::make_unique<io::Acceptor>(loop_, listening_fds_[i]));
+    loop_.spawn(accept_loop(i));
+  }
+}
+
+void Worker::stop_accepting() {
+  for (auto& acceptor : acceptors_) acceptor->stop();
+}
+
+io::Task<> Worker::accept_loop(size_t listener) {
+  io::Acceptor& acceptor = *acceptors_[listener];
+  io::Waiter waiter(loop_);
+  acceptor.bind(waiter);
+  for (;;) {
+    co_await waiter.wait(io::kReadable);
+    for (size_t i = 0; i < kAcceptsPerWake; ++i) {
+      std::expected<io::Acceptor::Accepted, int> accepted = acceptor.accept();
+      if (accepted) {
+        metrics_.accepted().add();
+        dispatch_({accepted->fd, accepted->peer, listener});
+        continue;
+      }
+      if (accepted.error() == -EAGAIN) break;
+      // No descriptors or memory left: what waits in the backlog is taken when some are free again.
+      observe::log(observe::Level::error, "could not accept a connection",
+                   {{"error", std::strerror(-accepted.error())}});
+      co_await loop_.sleep_until(loop_.now() + 100ms);
+      break;
+    }
+    // The first relief of memory_limit: whoever is not in yet waits outside.
+    while (short_of_memory_) co_await loop_.sleep_until(loop_.now() + kReliefInterval);
+    co_await waiter.yield();
+  }
+}
+
+void Worker::adopt(Accepted accepted) {
+  sessions_count_.fetch_add(1, std::memory_order_relaxed);
+  loop_.post([this, accepted] {
+    if (draining_) {
+      ::close(accepted.fd);
+      sessions_count_.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
+    uint32_t id = next_session_id.fetch_add(1, std::memory_order_relaxed);
+    auto session =
+        std::make_unique<session::Session>(environment_, id, accepted.fd, accepted.peer,
+                                           environment_.snapshot->listeners[accepted.listener]);
+    sessions_.push_back(*session);
+    by_id_.emplace(id, session.get());
+    loop_.spawn(serve(std::move(session)));
+  });
+}
+
+io::Task<> Worker::serve(std::unique_ptr<session::Session> session) {
+  co_await session->serve();
+  by_id_.erase(session->id());
+  session.reset();
+  sessions_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Worker::apply(std::shared_ptr<const session::Snapshot> snapshot) {
+  loop_.post([this, next = std::move(snapshot)]() mutable {
+    environment_.snapshot = std::move(next);
+    set_memory_limit(environment_.snapshot->memory_limit);
+  });
+}
+
+void Worker::drain() {
+  loop_.post([this] {
+    draining_ = true;
+    stop_accepting();
+    sessions_.for_each(
+        [](session::Session& session) { session.ask_to_end(shutting_down(), true); });
+  });
+}
+
+void Worker::end_sessions(Error error) {
+  loop_.post([this, why = std::move(error)] {
+    sessions_.for_each([&](session::Session& session) { session.ask_to_end(why, false); });
+  });
+}
+
+void Worker::stop() {
+  loop_.stop();
+}
+
+void Worker::cancel(uint32_t session, std::move_only_function<void(bool sent)> done) {
+  loop_.post([this, session, tell = std::move(done)]() mutable {
+    auto found = by_id_.find(session);
+    if (found == by_id_.end()) return tell(false);
+    found->second->cancel(std::move(tell));
+  });
+}
+
+// While buffers are short, new clients wait outside, readers wait for a buffer (they do so by
+// themselves), and the client that has let its bytes lie longest is ended.
+io::Task<> Worker::relieve_memory() {
+  for (;;) {
+    co_await loop_.sleep_until(loop_.now() + kReliefInterval);
+    short_of_memory_ = slab_.has_waiters();
+    if (!short_of_memory_) continue;
+    session::Session* slowest = nullptr;
+    sessions_.for_each([&](session::Session& session) {
+      if (slowest == nullptr || session.client_stalled_since() < slowest->client_stalled_since()) {
+        slowest = &session;
+      }
+    });
+    bool stalls =
+        slowest != nullptr && slowest->client_stalled_since() < loop_.now() - kReliefInterval;
+    if (!stalls) continue;
+    slowest->ask_to_end(
+        {.reason = Reason::client_slow,
+         .side = Side::client,
+         .sqlstate = sqlstate::kOutOfMemory,
+         .message = "terminating connection: the client does not read and memory_limit is reached"},
+        false);
+  }
+}
+
+}  // namespace trunkline::worker

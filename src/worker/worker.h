@@ -1,0 +1,86 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/intrusive_list.h"
+#include "base/slab.h"
+#include "io/loop.h"
+#include "io/socket.h"
+#include "session/environment.h"
+#include "session/session.h"
+#include "tls/handshake_gate.h"
+
+namespace trunkline::worker {
+
+// A connection that was accepted and has no session yet.
+struct Accepted {
+  int fd;
+  io::SocketAddress peer;
+  size_t listener;  // index into Snapshot::listeners
+};
+
+// An event loop with its sessions, its buffers and its share of the listening sockets. `run` is the
+// thread's body; what says so may be called from any thread, everything else is the worker's own.
+class Worker {
+ public:
+  // Where accepted connections go: the worker with the fewest sessions.
+  using Dispatch = std::function<void(Accepted)>;
+
+  // `listening_fds` are shared by all workers, in the order of the snapshot's listeners.
+  Worker(uint32_t index, session::Process& process, io::BlockingPool& pool,
+         std::shared_ptr<const session::Snapshot> snapshot, std::vector<int> listening_fds,
+         uint32_t workers, Dispatch dispatch);
+  ~Worker();
+
+  void run();
+
+  // Any thread.
+  void adopt(Accepted accepted);
+  void apply(std::shared_ptr<const session::Snapshot> snapshot);
+  // Stops accepting, and ends each session when its client is between transactions.
+  void drain();
+  // Ends every session now.
+  void end_sessions(Error error);
+  void stop();
+  void cancel(uint32_t session, std::move_only_function<void(bool sent)> done);
+  // Connections given to this worker and not closed yet.
+  uint32_t sessions() const { return sessions_count_.load(std::memory_order_relaxed); }
+
+ private:
+  // One buffer carries a direction's bytes; larger reads make fewer system calls for bulk traffic.
+  static constexpr size_t kBufferBytes = 64 * 1024;
+  // Free buffers kept for the next burst.
+  static constexpr size_t kBuffersKept = 32;
+  static constexpr size_t kAcceptsPerWake = 64;
+  static constexpr Duration kReliefInterval = 500ms;
+
+  io::Task<> accept_loop(size_t listener);
+  io::Task<> serve(std::unique_ptr<session::Session> session);
+  io::Task<> relieve_memory();
+  void start_accepting();
+  void stop_accepting();
+  void set_memory_limit(uint64_t bytes);
+
+  const uint32_t index_;
+  const uint32_t workers_;
+  io::Loop loop_;
+  Slab slab_;
+  tls::HandshakeGate handshakes_;
+  session::WorkerMetrics metrics_;
+  session::Environment environment_;
+  const std::vector<int> listening_fds_;
+  Dispatch dispatch_;
+  std::vector<std::unique_ptr<io::Acceptor>> acceptors_;
+  IntrusiveList<session::Session, session::Session> sessions_;
+  std::unordered_map<uint32_t, session::Session*> by_id_;
+  std::atomic<uint32_t> sessions_count_ = 0;
+  bool draining_ = false;
+  bool short_of_memory_ = false;
+};
+
+}  // namespace trunkline::worker
