@@ -1,0 +1,36 @@
+#pragma once
+
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "app/systemd.h"
+#include "config/model.h"
+
+namespace trunkline::app {
+
+// The listening sockets of the process, in the order of `listen`. Closes them and removes the files
+// of unix sockets. Control thread.
+class Listeners {
+ public:
+  Listeners() = default;
+  ~Listeners();
+  Listeners(const Listeners&) = delete;
+  Listeners& operator=(const Listeners&) = delete;
+
+  // Opens what is configured; sockets that systemd has opened already (same address) are taken
+  // over. The error names every address that could not be listened on.
+  std::expected<void, std::string> open(const std::vector<config::Listen>& listen,
+                                        std::vector<InheritedSocket> inherited);
+
+  const std::vector<int>& fds() const { return fds_; }
+  // Addresses cannot change while serving: what differs, as a sentence, or empty.
+  std::string difference(const std::vector<config::Listen>& listen) const;
+
+ private:
+  std::vector<int> fds_;
+  std::vector<std::string> names_;
+  std::vector<std::string> unix_paths_;  // of sockets we made
+};
+
+}  // namespace trunkline::app

@@ -1,0 +1,211 @@
+#include "app/proxy.h"
+
+#include <algorithm>
+#include <csignal>
+#include <unistd.h>
+#include <utility>
+
+#include "app/cpus.h"
+#include "app/signals.h"
+#include "app/systemd.h"
+#include "base/random.h"
+#include "config/loader.h"
+#include "config/print.h"
+#include "io/epoll_backend.h"
+#include "io/listen.h"
+#include "observe/log.h"
+#include "upstream/probe.h"
+
+namespace trunkline::app {
+
+namespace {
+
+// PBKDF2, names and files. More threads than this would take the CPU from the workers.
+constexpr unsigned kBlockingThreads = 2;
+// How many cancel requests a source may send at once, and how soon another is allowed.
+constexpr uint32_t kCancelBurst = 100;
+constexpr Duration kCancelInterval = 10ms;
+
+// The key for mock salts and cancel-key MACs, of `secret_file` or made up for this start.
+Secret process_secret(const config::Config& config) {
+  constexpr size_t kSecretBytes = 32;
+  if (config.secret) return config.secret->clone();
+  std::string bytes = random_bytes(kSecretBytes);
+  Secret secret(bytes);
+  wipe(bytes);
+  return secret;
+}
+
+void apply_log_settings(const config::Log& log) {
+  observe::set_log_level(static_cast<observe::Level>(log.level));
+  observe::set_log_format(static_cast<observe::Format>(log.format));
+}
+
+void log_problems(observe::Level level, std::string_view event,
+                  const std::vector<config::Problem>& problems) {
+  for (const config::Problem& problem : problems) {
+    observe::log(level, event,
+                 {{"file", problem.at.file},
+                  {"line", problem.at.line},
+                  {"column", problem.at.column},
+                  {"key", problem.key},
+                  {"problem", problem.text}});
+  }
+}
+
+}  // namespace
+
+Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> snapshot)
+    : config_(std::move(config)),
+      snapshot_(std::move(snapshot)),
+      workers_count_(config_.workers.value_or(usable_cpus())),
+      metrics_(workers_count_ + 1),  // the control thread writes too
+      cancels_(config_.node_id, process_secret(config_)),
+      limits_(config_.max_clients, config_.max_clients_per_source),
+      cancel_rate_(kCancelInterval, kCancelBurst),
+      mock_secrets_(process_secret(config_)),
+      blocking_pool_(kBlockingThreads),
+      loop_(std::make_unique<io::EpollBackend>(), &blocking_pool_),
+      workers_(blocking_pool_),
+      process_{.cancels = cancels_,
+               .mail = workers_,
+               .limits = limits_,
+               .cancel_rate = cancel_rate_,
+               .metrics = metrics_,
+               .resolver = resolver_,
+               .mock_secrets = mock_secrets_,
+               .key_cache = key_cache_} {
+  apply_log_settings(config_.log);
+}
+
+Proxy::~Proxy() = default;
+
+std::expected<void, std::string> Proxy::listen() {
+  Result<std::vector<InheritedSocket>> inherited = take_inherited_sockets();
+  if (!inherited) return std::unexpected(inherited.error().message + "\n");
+  auto opened = listeners_.open(config_.listen, std::move(*inherited));
+  if (!opened || !config_.admin) return opened;
+  std::optional<IpAddress> address = IpAddress::parse(config_.admin->address);
+  auto at = address ? io::SocketAddress::ip(*address, config_.admin->port)
+                    : io::SocketAddress::any(config_.admin->port);
+  std::expected<int, std::string> fd = io::open_listener(at, {});
+  if (!fd) return std::unexpected("admin: " + fd.error() + "\n");
+  admin_ = std::make_unique<service::HttpServer>(loop_, *fd, service::admin_router(*this));
+  return {};
+}
+
+void Proxy::run() {
+  workers_.start(process_, snapshot_,
+                 {.workers = workers_count_, .listening_fds = listeners_.fds()});
+  loop_.spawn(upstream::probe_loop(loop_, [this] { return snapshot_->upstreams; }, resolver_));
+  SignalThread signals(kSignals, loop_, [this](int signal) { on_signal(signal); });
+  std::string names;
+  for (const auto& listener : snapshot_->listeners)
+    names += (names.empty() ? "" : ", ") + listener->name;
+  observe::log(observe::Level::info, "serving",
+               {{"version", TRUNKLINE_VERSION}, {"listen", names}, {"workers", workers_count_}});
+  notifier_.ready();
+  loop_.run();
+  notifier_.stopping();
+  workers_.stop();
+  observe::log(observe::Level::info, "stopped");
+}
+
+upstream::Readiness Proxy::readiness() const {
+  return upstream::readiness(*snapshot_->upstreams, loop_.now());
+}
+
+void Proxy::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    if (!reloading_ && !draining_) loop_.spawn(reload());
+  } else if (draining_ || signal == SIGINT) {
+    end();
+  } else {
+    loop_.spawn(drain());
+  }
+}
+
+// Everything or nothing: a configuration with an error changes nothing.
+io::Task<> Proxy::reload() {
+  reloading_ = true;
+  notifier_.reloading();
+  struct Loaded {
+    std::optional<config::Config> config;
+    std::shared_ptr<const session::Snapshot> snapshot;
+    Problems problems;
+  };
+  Loaded loaded = co_await loop_.offload([file = config_.file, previous = snapshot_] {
+    Loaded result;
+    auto config = config::load(file);
+    if (!config) {
+      result.problems.errors = std::move(config.error());
+      return result;
+    }
+    result.snapshot = compile(*config, previous.get(), result.problems);
+    result.config = std::move(*config);
+    return result;
+  });
+  if (loaded.snapshot != nullptr) {
+    std::string difference = listeners_.difference(loaded.config->listen);
+    if (!difference.empty()) {
+      loaded.problems.errors.push_back(
+          {.at = {.file = config_.file}, .key = "listen", .text = std::move(difference)});
+      loaded.snapshot = nullptr;
+    }
+  }
+  log_problems(observe::Level::warn, "configuration warning", loaded.problems.warnings);
+  if (loaded.snapshot == nullptr) {
+    log_problems(observe::Level::error, "configuration error", loaded.problems.errors);
+    observe::log(observe::Level::error,
+                 "reload refused: the configuration before it stays in force");
+  } else {
+    apply(std::move(*loaded.config), std::move(loaded.snapshot));
+    observe::log(observe::Level::info, "configuration reloaded");
+  }
+  notifier_.ready();
+  reloading_ = false;
+}
+
+void Proxy::apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot) {
+  config_ = std::move(config);
+  snapshot_ = std::move(snapshot);
+  limits_.set(config_.max_clients, config_.max_clients_per_source);
+  apply_log_settings(config_.log);
+  metrics_.drop_unused(loop_.now());
+  workers_.apply(snapshot_);
+}
+
+// No new clients; those that are here finish their transactions, within shutdown_timeout.
+io::Task<> Proxy::drain() {
+  draining_ = true;
+  notifier_.stopping();
+  observe::log(observe::Level::info, "draining", {{"sessions", workers_.sessions()}});
+  workers_.drain();
+  Instant deadline = loop_.now() + config_.shutdown_timeout;
+  while (workers_.sessions() > 0 && loop_.now() < deadline) {
+    constexpr Duration kLook = 20ms;
+    co_await loop_.sleep_until(std::min(loop_.now() + kLook, deadline));
+  }
+  end();
+}
+
+void Proxy::end() {
+  draining_ = true;
+  if (uint32_t left = workers_.sessions(); left > 0) {
+    observe::log(observe::Level::warn, "ending sessions", {{"sessions", left}});
+    workers_.end_sessions({.reason = Reason::drain,
+                           .side = Side::internal,
+                           .sqlstate = sqlstate::kAdminShutdown,
+                           .message = "terminating connection due to administrator command"});
+  }
+  loop_.spawn([](Proxy& proxy) -> io::Task<> {
+    constexpr Duration kGrace = 1s;
+    Instant deadline = proxy.loop_.now() + kGrace;
+    while (proxy.workers_.sessions() > 0 && proxy.loop_.now() < deadline) {
+      co_await proxy.loop_.sleep_until(proxy.loop_.now() + 10ms);
+    }
+    proxy.loop_.stop();
+  }(*this));
+}
+
+}  // namespace trunkline::app

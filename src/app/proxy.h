@@ -1,0 +1,79 @@
+#pragma once
+
+#include <csignal>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "app/listeners.h"
+#include "app/snapshot.h"
+#include "app/systemd.h"
+#include "io/blocking_pool.h"
+#include "io/loop.h"
+#include "observe/metrics.h"
+#include "policy/limits.h"
+#include "service/admin.h"
+#include "service/http_server.h"
+#include "session/environment.h"
+#include "upstream/resolve.h"
+#include "worker/pool.h"
+
+namespace trunkline::app {
+
+// What the control thread acts on; blocked in all threads before the first is made.
+inline const std::set<int> kSignals = {SIGHUP, SIGTERM, SIGINT};
+
+// The process that serves: owns everything shared, runs the control loop on the thread that calls
+// `run`, and carries out signals.
+//
+//   start ─► serving ──HUP──► reload, or keep what is and say why not
+//               │TERM
+//               ▼
+//            draining ──all sessions closed, shutdown_timeout, or a second signal──► end
+class Proxy final : private service::Control {
+ public:
+  // `config` has been loaded from `config_file` and compiles.
+  Proxy(config::Config config, std::shared_ptr<const session::Snapshot> snapshot);
+  ~Proxy();
+  Proxy(const Proxy&) = delete;
+  Proxy& operator=(const Proxy&) = delete;
+
+  // Opens the listening sockets. The error names those that could not be.
+  std::expected<void, std::string> listen();
+  // Serves until a signal ends it.
+  void run();
+
+ private:
+  void on_signal(int signal);
+  io::Task<> reload();
+  void apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot);
+  io::Task<> drain();
+  void end();
+
+  observe::Registry& registry() override { return metrics_; }
+  std::string_view metrics_prefix() const override { return config_.metrics_prefix; }
+  upstream::Readiness readiness() const override;
+  bool draining() const override { return draining_; }
+
+  config::Config config_;
+  std::shared_ptr<const session::Snapshot> snapshot_;
+  const uint32_t workers_count_;
+  observe::Registry metrics_;
+  session::CancelRegistry cancels_;
+  policy::ConnectionLimits limits_;
+  policy::RateLimiter cancel_rate_;
+  upstream::Resolver resolver_;
+  auth::MockSecrets mock_secrets_;
+  auth::KeyCache key_cache_;
+  Listeners listeners_;
+  io::BlockingPool blocking_pool_;
+  io::Loop loop_;
+  worker::WorkerPool workers_;
+  session::Process process_;
+  std::unique_ptr<service::HttpServer> admin_;
+  const Notifier notifier_ = Notifier::from_environment();
+  bool reloading_ = false;
+  bool draining_ = false;
+};
+
+}  // namespace trunkline::app
