@@ -87,6 +87,7 @@ int in_child(const std::vector<int>& fds, const char* names, Body body) {
   if (child == 0) {
     // Out of the way first, for one may stand where another belongs.
     std::vector<int> high;
+    high.reserve(fds.size());
     for (int fd : fds) high.push_back(fcntl(fd, F_DUPFD, 100));
     for (size_t i = 0; i < high.size(); ++i) dup2(high[i], 3 + int(i));
     setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
@@ -119,6 +120,19 @@ TEST(InheritedSockets, AreTakenWithNamesAndAddresses) {
   });
   EXPECT_EQ(outcome, 0);
   for (int fd : fds) close(fd);
+}
+
+TEST(InheritedSockets, MayBeUnixSockets) {
+  std::string path = unique_name("/tmp/");
+  int fd = io::open_listener(*io::SocketAddress::unix_path(path), {}).value();
+  EXPECT_EQ(in_child({fd}, "local",
+                     [&path] {
+                       auto sockets = take_inherited_sockets();
+                       return sockets && sockets->at(0).address.path() == path ? 0 : 1;
+                     }),
+            0);
+  close(fd);
+  unlink(path.c_str());
 }
 
 TEST(InheritedSockets, WithoutNamesTheyHaveNone) {

@@ -26,7 +26,9 @@ struct AdminTest : testing::Test {
   FakeControl control;
   HttpRouter router = admin_router(control);
 
-  HttpResponse get(std::string path) { return router.handle({.method = "GET", .path = path}); }
+  HttpResponse get(std::string_view path) {
+    return router.handle({.method = "GET", .path = std::string(path)});
+  }
 };
 
 TEST_F(AdminTest, MetricsAreThePrometheusTextWithThePrefix) {

@@ -25,6 +25,7 @@ HttpResponse HttpRouter::handle(const HttpRequest& request) const {
 
 std::vector<std::string_view> HttpRouter::paths() const {
   std::vector<std::string_view> paths;
+  paths.reserve(paths_.size());
   for (const auto& [path, methods] : paths_) paths.push_back(path);
   return paths;
 }

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <optional>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -226,6 +227,31 @@ TEST_F(HttpServerTest, ConnectionsAreBounded) {
   Client third(address);
   third.send(kGetA);
   EXPECT_TRUE(third.read_until("alpha\n").starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, WithoutDescriptorsClientsWaitAndTheLoopDoesNotSpin) {
+  start();
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  int next = dup(0);
+  close(next);
+  // Room for the client's own descriptor and no other.
+  rlimit tight{.rlim_cur = rlim_t(next) + 1, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+  Client client(address);
+  client.send(kGetAndClose);
+  clockid_t cpu_clock;
+  ASSERT_EQ(pthread_getcpuclockid(thread.native_handle(), &cpu_clock), 0);
+  timespec began{};
+  timespec ended{};
+  clock_gettime(cpu_clock, &began);
+  std::this_thread::sleep_for(300ms);
+  clock_gettime(cpu_clock, &ended);
+  EXPECT_EQ(connections(), 0U);
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(client.read_to_end().ends_with("alpha\n<end>"));
+  int64_t cpu_ms = (ended.tv_sec - began.tv_sec) * 1000 + (ended.tv_nsec - began.tv_nsec) / 1000000;
+  EXPECT_LT(cpu_ms, 100);
 }
 
 TEST_F(HttpServerTest, OneWhoPipelinesWithoutEndDoesNotKeepOthersWaiting) {
