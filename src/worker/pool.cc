@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "io/epoll_backend.h"
+
 namespace trunkline::worker {
 
 WorkerPool::~WorkerPool() {
@@ -14,8 +16,9 @@ WorkerPool::~WorkerPool() {
 void WorkerPool::start(session::Process& process, std::shared_ptr<const session::Snapshot> snapshot,
                        const Settings& settings) {
   for (uint32_t i = 0; i < settings.workers; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, process, blocking_pool_, snapshot,
-                                                settings.listening_fds, settings.workers,
+    workers_.push_back(std::make_unique<Worker>(i, process, std::make_unique<io::EpollBackend>(),
+                                                &blocking_pool_, snapshot, settings.listening_fds,
+                                                settings.workers,
                                                 [this](Accepted accepted) { dispatch(accepted); }));
   }
   // All workers exist before the first accepts: it may hand a connection to any.

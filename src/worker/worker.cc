@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <unistd.h>
 #include <utility>
 
-#include "io/epoll_backend.h"
 #include "observe/log.h"
 
 namespace trunkline::worker {
@@ -25,12 +23,12 @@ Error shutting_down() {
 
 }  // namespace
 
-Worker::Worker(uint32_t index, session::Process& process, io::BlockingPool& pool,
-               std::shared_ptr<const session::Snapshot> snapshot, std::vector<int> listening_fds,
-               uint32_t workers, Dispatch dispatch)
+Worker::Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Backend> backend,
+               io::BlockingPool* pool, std::shared_ptr<const session::Snapshot> snapshot,
+               std::vector<int> listening_fds, uint32_t workers, Dispatch dispatch)
     : index_(index),
       workers_(workers),
-      loop_(std::make_unique<io::EpollBackend>(), &pool),
+      loop_(std::move(backend), pool),
       slab_(kBufferBytes, 1, kBuffersKept),
       handshakes_(loop_),
       metrics_(process.metrics, index),
@@ -51,9 +49,13 @@ Worker::~Worker() {
 }  // sessions still hold buffers of the slab
 
 void Worker::run() {
+  start();
+  loop_.run();
+}
+
+void Worker::start() {
   start_accepting();
   loop_.spawn(relieve_memory());
-  loop_.run();
 }
 
 void Worker::set_memory_limit(uint64_t bytes) {
@@ -101,7 +103,7 @@ void Worker::adopt(Accepted accepted) {
   sessions_count_.fetch_add(1, std::memory_order_relaxed);
   loop_.post([this, accepted] {
     if (draining_) {
-      ::close(accepted.fd);
+      loop_.backend().close(accepted.fd);
       sessions_count_.fetch_sub(1, std::memory_order_relaxed);
       return;
     }

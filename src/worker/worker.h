@@ -31,13 +31,18 @@ class Worker {
   // Where accepted connections go: the worker with the fewest sessions.
   using Dispatch = std::function<void(Accepted)>;
 
-  // `listening_fds` are shared by all workers, in the order of the snapshot's listeners.
-  Worker(uint32_t index, session::Process& process, io::BlockingPool& pool,
-         std::shared_ptr<const session::Snapshot> snapshot, std::vector<int> listening_fds,
-         uint32_t workers, Dispatch dispatch);
+  // `listening_fds` are shared by all workers, in the order of the snapshot's listeners. Without a
+  // pool slow work is done in place, as simulations want it.
+  Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Backend> backend,
+         io::BlockingPool* pool, std::shared_ptr<const session::Snapshot> snapshot,
+         std::vector<int> listening_fds, uint32_t workers, Dispatch dispatch);
   ~Worker();
 
   void run();
+  // What `run` does before it serves: for simulations, which turn the loop themselves.
+  void start();
+  io::Loop& loop() { return loop_; }
+  const Slab& buffers() const { return slab_; }
 
   // Any thread.
   void adopt(Accepted accepted);
