@@ -8,6 +8,9 @@
 #include "app/snapshot.h"
 #include "config/print.h"
 #include "config/test_support.h"
+#include "observe/prometheus.h"
+#include "policy/postgres_stats.h"
+#include "session/metrics.h"
 #include "tls/certificates_for_tests.h"
 
 // Whatever the documentation shows as a configuration is one. Of README.md and each page of docs/:
@@ -18,6 +21,7 @@
 //   ```conf NAME       the file NAME that the configurations of this page refer to
 //
 // Certificates are made where a configuration expects them, as far as its paths are relative.
+// And the lists of metrics and of close reasons are whole.
 namespace trunkline::app {
 namespace {
 
@@ -133,7 +137,34 @@ TEST(Documentation, EveryConfigurationItShowsCanServe) {
   }
   size_t checked = 0;
   for (const auto& page : pages) checked += Page(page).check_configurations();
-  EXPECT_GE(checked, 2U);
+  EXPECT_GE(checked, 10U);
+}
+
+TEST(Documentation, EveryMetricHasItsLine) {
+  observe::Registry registry(1);
+  session::WorkerMetrics metrics(registry, 0);
+  metrics.count_handshake("sni", "yes");
+  auto stats = registry.group(policy::kPostgresStats, {"route", "upstream"});
+  auto of_route = registry.group(session::kRouteMetrics, {"route", "upstream"});
+  std::string page = config::read_whole(config::project_folder() / "docs/metrics.md");
+  std::istringstream text(observe::prometheus_text(registry.read(), "trunkline"));
+  size_t families = 0;
+  const std::string kType = "# TYPE ";
+  for (std::string line; std::getline(text, line);) {
+    if (!line.starts_with(kType)) continue;
+    std::string name = line.substr(kType.size(), line.find(' ', kType.size()) - kType.size());
+    EXPECT_TRUE(page.contains("| `" + name + "` |")) << name;
+    ++families;
+  }
+  EXPECT_GE(families, 44U);
+}
+
+TEST(Documentation, EveryCloseReasonHasItsLine) {
+  std::string page = config::read_whole(config::project_folder() / "docs/operation.md");
+  for (size_t i = 0; i < static_cast<size_t>(Reason::kCount); ++i) {
+    std::string name(reason_name(static_cast<Reason>(i)));
+    EXPECT_TRUE(page.contains("| `" + name + "` |")) << name;
+  }
 }
 
 }  // namespace
