@@ -22,9 +22,9 @@ std::optional<io::SocketAddress> address_of(const config::Listen& listen) {
 
 }  // namespace
 
-Listeners::~Listeners() {
-  for (int fd : fds_) close(fd);
-  for (const std::string& path : unix_paths_) unlink(path.c_str());
+void Listeners::close() {
+  for (int fd : std::exchange(fds_, {})) ::close(fd);
+  for (const std::string& path : std::exchange(unix_paths_, {})) unlink(path.c_str());
 }
 
 std::expected<void, std::string> Listeners::open(const std::vector<config::Listen>& listen,
@@ -54,7 +54,7 @@ std::expected<void, std::string> Listeners::open(const std::vector<config::Liste
     }
     names_.push_back(listener_name(entry));
   }
-  for (const InheritedSocket& unclaimed : inherited) close(unclaimed.fd);
+  for (const InheritedSocket& unclaimed : inherited) ::close(unclaimed.fd);
   if (!errors.empty()) return std::unexpected(std::move(errors));
   return {};
 }

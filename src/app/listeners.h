@@ -14,7 +14,7 @@ namespace trunkline::app {
 class Listeners {
  public:
   Listeners() = default;
-  ~Listeners();
+  ~Listeners() { close(); }
   Listeners(const Listeners&) = delete;
   Listeners& operator=(const Listeners&) = delete;
 
@@ -22,6 +22,8 @@ class Listeners {
   // over. The error names every address that could not be listened on.
   std::expected<void, std::string> open(const std::vector<config::Listen>& listen,
                                         std::vector<InheritedSocket> inherited);
+
+  void close();
 
   const std::vector<int>& fds() const { return fds_; }
   // Addresses cannot change while serving: what differs, as a sentence, or empty.

@@ -181,6 +181,7 @@ io::Task<> Proxy::drain() {
   notifier_.stopping();
   observe::log(observe::Level::info, "draining", {{"sessions", workers_.sessions()}});
   workers_.drain();
+  listeners_.close();  // who comes now is refused by the system and goes elsewhere
   Instant deadline = loop_.now() + config_.shutdown_timeout;
   while (workers_.sessions() > 0 && loop_.now() < deadline) {
     constexpr Duration kLook = 20ms;

@@ -22,7 +22,8 @@ CancelRegistry::CancelRegistry(uint16_t node_id, Secret mac_key)
 
 server::CancelKey CancelRegistry::issue(Target target, bool long_key) {
   if (long_key) {
-    auto process_id = static_cast<uint32_t>(random_word());
+    auto process_id =
+        static_cast<uint32_t>(random_word() >> 33);  // clients show it as a signed number
     wire::LongCancelKey key{.node = node_id_, .session = target.session, .epoch = epoch_};
     Shard& place = shard(by_session_, target.session);
     std::lock_guard lock(place.mutex);

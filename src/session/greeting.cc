@@ -111,9 +111,14 @@ class Greeter {
         case Action::cancel:
           co_return CancelRequest{step.cancel.process_id, std::string(step.cancel.key)};
         case Action::fatal:
+          // PostgreSQL notices what was stuffed behind an encryption request when it has answered
+          // it.
+          if (step.reply != 0) {
+            co_await tls::send_all(client_, std::string(1, step.reply), deadline_);
+          }
+          co_return NoRequest{std::move(step.error)};
         case Action::close:
-          if (step.action == Action::close)
-            step.error.detail = std::exchange(step.error.message, "");
+          step.error.detail = std::exchange(step.error.message, "");
           co_return NoRequest{std::move(step.error)};
       }
     }

@@ -170,15 +170,23 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   Instant connect_began = environment_.loop.now();
   std::expected<server::LoggedIn, server::Refusal> server = co_await upstream::log_in(
       decision.upstream, context, login, environment_.process.resolver, deadline);
-  if (!server) {
-    server_response_ = std::move(server.error().response);
-    co_return fail(std::move(server.error().error));
-  }
+  if (!server) co_return refused_by_server(decision, std::move(server.error()));
   connect_relay(decision, std::move(server->connection), decision.route->inspect, connect_began);
   connected_->early_client = input.take_rest();
   connected_->early_server = std::move(server->early);
   std::string greeting = std::exchange(before_error_, {}) + server->greeting;
   co_return co_await open_session(std::move(greeting), request.packet, method);
+}
+
+// The client is shown the server's own words where there are some.
+Result<> Session::refused_by_server(const route::Decision& decision, server::Refusal refusal) {
+  if (refusal.error.reason == Reason::server_tls_error) {
+    auto group = environment_.process.metrics.group(
+        policy::kPostgresStats, {decision.route->name, decision.upstream->name()});
+    policy::PostgresStats(group->cells(environment_.worker)).on_server_tls(false);
+  }
+  server_response_ = std::move(refusal.response);
+  return fail(std::move(refusal.error));
 }
 
 server::LoginContext Session::login_context() const {

@@ -7,6 +7,8 @@ namespace trunkline::session {
 
 namespace {
 
+constexpr std::string_view kFlushMessage("H\0\0\0\4", 5);
+
 Error ended_by(Reason reason, Side side) {
   return {.reason = reason, .side = side, .sqlstate = sqlstate::kSuccess, .message = ""};
 }
@@ -169,6 +171,8 @@ void Relay::take(Flow& flow) {
         flow.read_all = true;
         flow.input = {};
         violation_ = machine_.violation();
+        // A pipeline without Sync would never be answered.
+        flow.outbox.add(kFlushMessage);
         break;
     }
   } else if (machine_.from_server(flow.input, now, flow.outbox) ==
@@ -216,7 +220,8 @@ void Relay::check_end() {
   } else if (client_gone_ && to_server_.written_all && machine_.all_answered()) {
     end(end_);
   } else if (violation_ && all_passed_on &&
-             (violation_->side == Side::server || machine_.all_answered())) {
+             (violation_->side == Side::server || machine_.all_answered() ||
+              machine_.in_copy_in())) {
     end(*violation_);
   } else if (end_when_idle_ && all_passed_on && machine_.between_transactions()) {
     end(end_);

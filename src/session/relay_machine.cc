@@ -110,11 +110,20 @@ void RelayMachine::on_server_message(const wire::Piece& piece, Instant now) {
     case from_server_type::kNoticeResponse:
       stats_.on_notice(severity_of(piece.prefix));
       break;
+    case from_server_type::kCopyBothResponse:
+      copying_both_ = true;
+      break;
+    // Something ran, and no tag says what. The server has begun a transaction for it, and will end
+    // it.
+    case from_server_type::kParseComplete:
+    case from_server_type::kBindComplete:
+    case from_server_type::kEmptyQueryResponse:
     case from_server_type::kPortalSuspended:
     case from_server_type::kFunctionCallResponse:
       stats_.on_untagged_result();
       break;
     case from_server_type::kCommandComplete:
+      copying_both_ = false;
       stats_.on_command_complete(policy::command_of(c_string(piece.prefix)));
       break;
     default:

@@ -36,6 +36,11 @@ class RelayMachine {
   bool full() const { return queue_.full(); }
   // Everything asked so far is answered, as far as the server answers without a Sync.
   bool all_answered() const { return queue_.empty(); }
+  // The server waits for the client's data, and answers nothing before its end.
+  bool in_copy_in() const { return queue_.in_copy_in(); }
+  // The server owes an answer; its loss now is one in the middle of an exchange. False in
+  // replication, which only ends by a loss.
+  bool exchange_open() const { return !queue_.empty() && !copying_both_; }
   // The client has no request, no transaction and no half message open. Never true where bytes are
   // not looked at.
   bool between_transactions() const;
@@ -59,6 +64,7 @@ class RelayMachine {
   wire::FrameScanner server_scanner_{wire::kServerRules};
   wire::ResponseQueue queue_;
   bool server_said_fatal_ = false;
+  bool copying_both_ = false;
   Instant exchange_started_{};  // of the oldest request that waits for its ReadyForQuery
   Instant transaction_started_{};
   Error violation_{};

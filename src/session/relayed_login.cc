@@ -247,7 +247,7 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
   Instant connect_began = environment_.loop.now();
   auto opened = co_await upstream::open(decision.upstream, server::Encryption::as_configured,
                                         context, environment_.process.resolver, deadline);
-  if (!opened) co_return fail(std::move(opened.error().error));
+  if (!opened) co_return refused_by_server(decision, std::move(opened.error()));
 
   const std::string& user = decision.user ? *decision.user : request.packet.user;
   std::string startup = startup_message(request.packet, decision, user);

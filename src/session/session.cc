@@ -22,11 +22,11 @@ Session::Session(Environment& environment, uint32_t id, int fd, const io::Socket
                  std::shared_ptr<const Listener> listener)
     : environment_(environment),
       id_(id),
+      waiter_(environment.loop),
       client_(io::Socket(environment.loop, fd, listener->is_unix)),
       peer_(peer),
       listener_(std::move(listener)),
       snapshot_(environment.snapshot),
-      waiter_(environment.loop),
       began_(environment.loop.now()) {
   environment_.metrics.clients(state_).add();
 }
@@ -128,6 +128,7 @@ io::Task<> Session::say_goodbye(const Error& error) {
 }
 
 void Session::record_close(const Error& error) {
+  if (connected_) connected_->stats.on_session_end(connected_->machine.exchange_open());
   environment_.metrics.closes(error.reason).add();
   if (error.reason == Reason::client_not_session && !observe::log_enabled(observe::Level::debug))
     return;

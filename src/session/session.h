@@ -77,6 +77,7 @@ class Session : public ListNode<Session> {
   Result<> enter_route(const route::Decision& decision, const route::Facts& facts);
   route::Facts route_facts(const wire::StartupPacket* startup) const;
   server::LoginContext login_context() const;
+  Result<> refused_by_server(const route::Decision& decision, server::Refusal refusal);
   void connect_relay(const route::Decision& decision, server::Connection connection,
                      config::Inspect inspect, Instant connect_began);
   void record_login(std::string_view method, policy::Encryption encryption);
@@ -95,11 +96,11 @@ class Session : public ListNode<Session> {
 
   Environment& environment_;
   const uint32_t id_;
+  io::Waiter waiter_;  // outlives the sockets that are bound to it
   tls::Stream client_;
   io::SocketAddress peer_;
   std::shared_ptr<const Listener> listener_;
   std::shared_ptr<const Snapshot> snapshot_;  // during login
-  io::Waiter waiter_;
   policy::Ticket ticket_;
   const Instant began_;
   ClientState state_ = ClientState::login;

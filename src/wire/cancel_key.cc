@@ -31,6 +31,7 @@ ShortCancelKey ShortCancelKey::make(std::span<const char, kBytes> random, uint16
   assert(node <= kNodeMax);
   ShortCancelKey key;
   std::ranges::copy(random, key.bytes_.begin());
+  key.bytes_[0] &= 0x7f;  // clients show the process id as a signed number
   key.bytes_[1] = static_cast<char>(node & 0xff);
   key.bytes_[2] = static_cast<char>(node >> 8);
   return key.canonical();

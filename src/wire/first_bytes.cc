@@ -59,6 +59,7 @@ FirstBytes::Step FirstBytes::step(std::string_view pending) {
     return answer_encryption_request(gss, length, pending.size() > length);
   }
   // A second encryption request falls through to here and is refused as the version it looks like.
+  if (major_of(code) < kProtocolMajor) return close("unsupported frontend protocol");
   if (major_of(code) != kProtocolMajor) {
     saw(FirstPacket::malformed);
     return {.action = Action::fatal, .consumed = length, .error = unsupported_protocol(code)};
@@ -78,7 +79,8 @@ FirstBytes::Step FirstBytes::answer_encryption_request(bool gss, size_t consumed
     error.detail =
         "This could be either a client-software bug or evidence of an attempted "
         "man-in-the-middle attack.";
-    return {.action = Action::fatal, .error = std::move(error)};
+    char reply = gss || !tls_offered_ || in_tls_ ? kEncryptionNo : kTlsYes;
+    return {.action = Action::fatal, .reply = reply, .error = std::move(error)};
   }
   (gss ? gss_done_ : ssl_done_) = true;
   if (gss || !tls_offered_ || in_tls_) {

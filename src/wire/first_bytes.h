@@ -39,7 +39,7 @@ class FirstBytes {
     direct_tls,  // hand `replay` to TLS as its first bytes, do the handshake, call `tls_started`
     startup,     // `body` is a StartupMessage, for parse_startup
     cancel,      // `cancel` is complete: nothing is ever answered
-    fatal,       // send `error` and close
+    fatal,       // write `reply` unless it is 0, send `error` and close
     close,       // close without a word; `error` is for the log
   };
 

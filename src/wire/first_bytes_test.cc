@@ -191,6 +191,7 @@ TEST(FirstBytes, RefusesBytesStuffedBehindAnEncryptionRequest) {
       Driver ssl(tls);
       EXPECT_EQ(ssl.run({kSsl + stuffing}), Action::fatal);
       EXPECT_EQ(ssl.last.error.message, "received unencrypted data after SSL request");
+      EXPECT_NE(ssl.last.reply, '\0');
       EXPECT_EQ(ssl.last.error.sqlstate, sqlstate::kProtocolViolation);
       EXPECT_FALSE(ssl.last.error.detail.empty());
       Driver gss(tls);

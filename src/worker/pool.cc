@@ -39,7 +39,9 @@ void WorkerPool::apply(std::shared_ptr<const session::Snapshot> snapshot) {
 }
 
 void WorkerPool::drain() {
-  for (auto& worker : workers_) worker->drain();
+  std::latch not_listening(static_cast<ptrdiff_t>(workers_.size()));
+  for (auto& worker : workers_) worker->drain(not_listening);
+  not_listening.wait();
 }
 
 void WorkerPool::end_sessions(const Error& error) {

@@ -26,6 +26,8 @@ class WorkerPool final : public session::SessionMail {
   void start(session::Process& process, std::shared_ptr<const session::Snapshot> snapshot,
              const Settings& settings);
   void apply(std::shared_ptr<const session::Snapshot> snapshot);
+  // Returns when no worker listens any more, a turn of their loops later: the descriptors may then
+  // be closed.
   void drain();
   void end_sessions(const Error& error);
   void stop();

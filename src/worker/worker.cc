@@ -131,10 +131,11 @@ void Worker::apply(std::shared_ptr<const session::Snapshot> snapshot) {
   });
 }
 
-void Worker::drain() {
-  loop_.post([this] {
+void Worker::drain(std::latch& not_listening) {
+  loop_.post([this, &not_listening] {
     draining_ = true;
     stop_accepting();
+    not_listening.count_down();
     sessions_.for_each(
         [](session::Session& session) { session.ask_to_end(shutting_down(), true); });
   });

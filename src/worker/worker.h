@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -47,8 +48,8 @@ class Worker {
   // Any thread.
   void adopt(Accepted accepted);
   void apply(std::shared_ptr<const session::Snapshot> snapshot);
-  // Stops accepting, and ends each session when its client is between transactions.
-  void drain();
+  // Stops accepting, tells so, and ends each session when its client is between transactions.
+  void drain(std::latch& not_listening);
   // Ends every session now.
   void end_sessions(Error error);
   void stop();

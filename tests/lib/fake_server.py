@@ -28,6 +28,8 @@ class FakeServer:
                 return
             with client:
                 try:
+                    if not client.recv(1, socket.MSG_PEEK):
+                        continue  # a health probe: connects and says nothing
                     self._talk(client)
                 except OSError:
                     pass  # the other side left in the middle; the next client may not
