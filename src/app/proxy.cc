@@ -76,6 +76,18 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
                .mock_secrets = mock_secrets_,
                .key_cache = key_cache_} {
   apply_log_settings(config_.log);
+  keep_route_metrics();
+}
+
+void Proxy::keep_route_metrics() {
+  std::vector<std::shared_ptr<observe::Group>> kept;
+  for (const route::Entry& entry : snapshot_->routes->entries()) {
+    if (entry.upstream == nullptr || entry.upstream->is_pattern()) continue;
+    std::vector<std::string> labels = {entry.route->name, entry.upstream->name()};
+    kept.push_back(metrics_.group(policy::kPostgresStats, labels));
+    kept.push_back(metrics_.group(session::kRouteMetrics, labels));
+  }
+  route_metrics_ = std::move(kept);
 }
 
 Proxy::~Proxy() = default;
@@ -108,6 +120,7 @@ void Proxy::run() {
   loop_.run();
   notifier_.stopping();
   workers_.stop();
+  blocking_pool_.stop();  // its work posts to the loops
   observe::log(observe::Level::info, "stopped");
 }
 
@@ -171,6 +184,7 @@ void Proxy::apply(config::Config config, std::shared_ptr<const session::Snapshot
   snapshot_ = std::move(snapshot);
   limits_.set(config_.max_clients, config_.max_clients_per_source);
   apply_log_settings(config_.log);
+  keep_route_metrics();
   metrics_.drop_unused(loop_.now());
   workers_.apply(snapshot_);
 }

@@ -47,6 +47,7 @@ class Proxy final : private service::Control {
   void on_signal(int signal);
   io::Task<> reload();
   void apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot);
+  void keep_route_metrics();
   io::Task<> drain();
   void end();
 
@@ -72,6 +73,8 @@ class Proxy final : private service::Control {
   session::Process process_;
   std::unique_ptr<service::HttpServer> admin_;
   const Notifier notifier_ = Notifier::from_environment();
+  // Of all routes: so that their counters are there from the start, with zeros.
+  std::vector<std::shared_ptr<observe::Group>> route_metrics_;
   bool reloading_ = false;
   bool draining_ = false;
 };

@@ -11,13 +11,17 @@ namespace trunkline::io {
 
 // A few threads for work that would hold up an event loop. Shared by all loops; any thread may
 // submit. The queue is bounded by what can wait at once: each login in progress has at most one
-// piece of work here. Destroy it before the loops that its work posts to.
+// piece of work here. Stop it before the loops that its work posts to are
+// destroyed.
 class BlockingPool {
  public:
   explicit BlockingPool(unsigned threads);
   ~BlockingPool();
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
+
+  // Does what was submitted and ends the threads; nothing may be submitted afterwards.
+  void stop();
 
   void submit(std::move_only_function<void()> work);
 

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "server/error_response.h"
 #include "wire/builders.h"
+#include "wire/messages.h"
 #include "wire/protocol.h"
 #include "wire/startup.h"
 
@@ -42,6 +43,7 @@ Login::Step Login::on_message(char type, std::string_view body, std::string_view
     case from_server::kAuthentication:
       return on_authentication(body);
     case from_server::kErrorResponse:
+      if (!wire::ErrorFields(body).get('M')) return protocol_error("malformed ErrorResponse");
       return Refusal{error_from_response(
                          body, authenticated_ ? Reason::server_error : Reason::server_auth_failed),
                      std::string(message)};
@@ -58,6 +60,9 @@ Login::Step Login::on_message(char type, std::string_view body, std::string_view
       return on_key_data(body);
     case from_server::kReadyForQuery:
       if (!authenticated_) return protocol_error("ReadyForQuery came before AuthenticationOk");
+      if (wire::parse_ready_for_query(body) != wire::TransactionStatus::idle) {
+        return protocol_error("malformed ReadyForQuery");
+      }
       return Ready{};
     default:
       return protocol_error("unexpected message \"" + printable({&type, 1}) + "\"");

@@ -47,7 +47,7 @@ std::optional<CancelRegistry::Place> CancelRegistry::place_of(uint32_t process_i
                                                               std::string_view key) const {
   wire::CancelRequest request{.process_id = process_id, .key = key};
   if (auto short_key = wire::ShortCancelKey::from(request)) {
-    return Place{.is_long = false, .id = short_key->canonical().hash_key()};
+    return Place{.is_long = false, .id = short_key->hash_key()};
   }
   auto long_key = wire::LongCancelKey::decode(request, mac_key_);
   if (!long_key || long_key->node != node_id_ || long_key->epoch != epoch_) return std::nullopt;

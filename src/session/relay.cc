@@ -170,6 +170,12 @@ void Relay::take(Flow& flow) {
         // What came before it is still executed and answered; then the client is told.
         flow.read_all = true;
         flow.input = {};
+        if (machine_.violation().message.empty()) {
+          // PostgreSQL closes without a word, and without what it has not sent yet: for the server
+          // this is the end of the client.
+          note_end(Reason::client_protocol_error, Side::client);
+          break;
+        }
         violation_ = machine_.violation();
         // A pipeline without Sync would never be answered.
         flow.outbox.add(kFlushMessage);
@@ -187,6 +193,10 @@ void Relay::note_end(Reason reason, Side side) {
   if (end_noted_) return;
   end_noted_ = true;
   end_ = ended_by(reason, side);
+  if (side == Side::server) {
+    end_.sqlstate = sqlstate::kConnectionFailure;
+    end_.message = "server closed the connection unexpectedly";
+  }
 }
 
 // All that was received has been passed on. A client's end of file is passed on as such: the server

@@ -150,6 +150,7 @@ class RelayedLogin {
         return {};
       }
       case from_server::kErrorResponse:
+        if (!wire::ErrorFields(next.body).get('M')) return fail(broken(Side::server));
         server_response = next.message;
         return fail(server::error_from_response(
             next.body, authenticated_ ? Reason::server_error : Reason::server_auth_failed));
@@ -168,7 +169,8 @@ class RelayedLogin {
         parameters += next.message;
         return {};
       case from_server::kReadyForQuery:
-        if (!authenticated_) return fail(broken(Side::server));
+        if (!authenticated_ || !wire::parse_ready_for_query(next.body))
+          return fail(broken(Side::server));
         ready_ = true;
         return {};
       default:

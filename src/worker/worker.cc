@@ -44,9 +44,12 @@ Worker::Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Ba
   set_memory_limit(environment_.snapshot->memory_limit);
 }
 
+// What waits for connections and the sessions themselves go first: they refer to acceptors, slab
+// and metrics.
 Worker::~Worker() {
+  stop_accepting();
   loop_.destroy_spawned();
-}  // sessions still hold buffers of the slab
+}
 
 void Worker::run() {
   start();

@@ -11,7 +11,7 @@ from conftest import listener, upstream_of
 from lib import pgwire
 from lib.pgwire import Wire, WireError, connect
 from lib.postgres import password_of
-from lib.processes import free_port
+from lib.processes import free_port, wait_until
 from lib.trunkline import base_config, binary, client_tls
 
 DATABASE = "select current_database()"
@@ -121,7 +121,7 @@ def test_no_match_speaks_as_postgresql_does(proxy_factory, pg18):
         connect(front, database="nowhere")
     assert caught.value.sqlstate == "3D000"
     assert caught.value.fields["M"] == 'database "nowhere" does not exist'
-    assert "nowhere" in front.log()
+    wait_until(lambda: "nowhere" in front.log(), "the log says what was looked at")
 
 
 def test_no_match_is_told_only_after_authentication(proxy_factory, pg18):
