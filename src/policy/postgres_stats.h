@@ -81,9 +81,8 @@ struct TransactionsEnded {
 // worker's thread only. Pure: the same events give the same counts.
 //
 // Transactions are counted where they end, as the server itself counts them in pg_stat_database,
-// with these differences: an exchange that executes nothing (an empty query, Parse alone) is none;
-// a prepared transaction is counted when COMMIT PREPARED or ROLLBACK PREPARED decides; what a
-// procedure or VACUUM commits inside is not seen.
+// with these differences: a prepared transaction is counted when COMMIT PREPARED or ROLLBACK
+// PREPARED decides; what a procedure or VACUUM commits inside is not seen.
 class PostgresStats {
  public:
   explicit PostgresStats(observe::Cell* cells) : cells_(cells) {}
@@ -101,7 +100,8 @@ class PostgresStats {
   void on_unknown_message();
 
   TransactionsEnded on_command_complete(Command command);
-  // PortalSuspended and FunctionCallResponse: something ran, and no tag says what.
+  // Something ran, or the server began a transaction for it (Parse, Bind, an empty query), and no
+  // tag says what.
   void on_untagged_result() { executed_ = true; }
   void on_error(Severity severity);
   void on_notice(Severity severity);
