@@ -9,8 +9,8 @@ inline constexpr int kExitBadConfig = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitCannotListen = 3;
 
-// The commands of the program; each prints for people and returns the exit code. An empty `file`
-// stands for the first default that exists.
+// The commands of the program, for main's thread; each prints for people and returns the exit code.
+// An empty `file` stands for the first default that exists.
 int run_proxy(const std::string& file);
 int check_config(const std::string& file);
 

@@ -9,8 +9,9 @@
 
 namespace trunkline::app {
 
-// The listening sockets of the process, in the order of `listen`. Closes them and removes the files
-// of unix sockets. Control thread.
+// The listening sockets of the process, in the order of `listen`. Owned by the process, used on the
+// control thread; workers borrow the descriptors. Closes them and removes the files of unix sockets
+// that it made.
 class Listeners {
  public:
   Listeners() = default;

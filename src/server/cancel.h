@@ -8,7 +8,7 @@
 
 namespace trunkline::server {
 
-// What the server gave to cancel a session's queries with: BackendKeyData.
+// What the server gave to cancel a session's queries with: BackendKeyData. A value.
 struct CancelKey {
   uint32_t process_id = 0;
   std::string secret;  // 4 bytes, up to 256 with protocol 3.2
@@ -17,7 +17,7 @@ struct CancelKey {
 // Asks the server to cancel, over the same kind of connection as the session's (`encrypted`), and
 // waits until the server has closed it: only then the signal has been sent, and the session's next
 // query is safe from it. Best effort, as CancelRequest is: the result says whether the server was
-// reached.
+// reached. On the loop's thread; `deadline` bounds it.
 io::Task<Result<>> cancel(io::Loop& loop, Endpoint endpoint, bool encrypted, CancelKey key,
                           tls::HandshakeGate& gate, Instant deadline);
 

@@ -10,8 +10,8 @@
 
 namespace trunkline::server {
 
-// A connection that is logged in. A value: while idle nothing else refers to it, and it may move to
-// another worker.
+// A connection that is logged in. A value, owned by whoever uses the server, on the thread of the
+// stream's loop: while idle nothing else refers to it, and it may move to another worker.
 struct Connection {
   tls::Stream stream;
   Endpoint endpoint;
@@ -38,7 +38,10 @@ struct LoginContext {
   size_t message_bytes_max;
 };
 
-// Connects to one endpoint and logs in. Follows the modes `prefer` and `allow` to their second try.
+// Connects to one endpoint and logs in. Follows the mode `prefer` to its second try. On the thread
+// of the context's loop. `connect_deadline` bounds connect and TLS, `login_deadline` the rest;
+// `message_bytes_max` bounds a message of the server, `Login::kGreetingBytesMax` what is kept of
+// them.
 io::Task<std::expected<LoggedIn, Refusal>> connect_and_log_in(const LoginContext& context,
                                                               Endpoint endpoint,
                                                               const LoginRequest& request,

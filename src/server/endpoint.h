@@ -24,13 +24,14 @@ struct Endpoint {
 
 enum class Encryption : uint8_t {
   as_configured,
-  never,  // a second try after TLS failed, as `prefer` allows; or the first of `allow`
+  never,  // a second try after TLS failed, as `prefer` allows; or TLS is the client's own
   always,
 };
 
 // Connects and, where the mode asks for it, puts TLS on top, as libpq's sslmode does: SSLRequest or
 // direct, `prefer` goes on without TLS when the server has none. Unix sockets are never encrypted.
-// Errors are the server's side and may be retried on another server.
+// On the loop's thread; `deadline` bounds all of it, and nothing is read ahead of TLS. Errors are
+// the server's side and may be retried on another server.
 io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption encryption,
                                    tls::HandshakeGate& gate, Instant deadline);
 

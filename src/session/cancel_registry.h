@@ -13,7 +13,8 @@
 namespace trunkline::session {
 
 // Issues the keys that clients cancel with, and finds the session that a key belongs to in O(1).
-// One for the process, any thread; its locks are taken at login, close and cancel only.
+// One for the process, any thread; its locks are taken at login, close and cancel only. An entry
+// for each session that is open, so `max_clients` bounds it.
 //
 // Protocol 3.0 has room for eight bytes, random but for the node's number and looked up as a
 // whole. 3.2 has room for a key that names the session and proves itself with a MAC, so that a

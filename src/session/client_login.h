@@ -30,9 +30,10 @@ struct ClientFacts {
 };
 
 // Authenticates a client by the rules of the snapshot, as PostgreSQL would: up to AuthenticationOk,
-// which the caller sends when the server is there. `input` holds what the client has sent ahead.
-// Messages are counted in `messages`. Everything referred to outlives the task. The error is for
-// the client.
+// which the caller sends when the server is there. `input` holds what the client has sent ahead,
+// and bounds what is kept of it to one password message. Run by the session on its worker's thread;
+// key derivation and the look-up of a peer's name go to blocking threads. Everything referred to
+// outlives the task. The error is for the client.
 io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::MessageBuffer& input,
                                                    const Snapshot& snapshot,
                                                    Environment& environment, Instant deadline);

@@ -13,8 +13,10 @@
 
 namespace trunkline::session {
 
-// What a session has while it is connected to a server. Made at the end of login, gone with the
-// session.
+// What a session has while it is connected to a server. Made at the end of login, owned by the
+// session and gone with it; its worker's thread. The relay refers to the machine, and the machine
+// to the statistics, so it stays where it was made. `early_*` is what the two sides
+// sent behind their logins, as far as a read brought it along; it is passed on first.
 struct Session::Connected {
   Connected(Session& session, const route::Decision& decision, server::Connection connection,
             config::Inspect inspect);

@@ -35,7 +35,8 @@ enum class CancelOutcome : uint8_t {
   kCount
 };
 
-// One worker's cells, resolved once at its start.
+// One worker's cells, resolved once at its start; owned by the worker and written on its thread
+// only. Nothing here grows with clients: `count_handshake` is given words of ours.
 class WorkerMetrics {
  public:
   WorkerMetrics(observe::Registry& registry, uint32_t worker);

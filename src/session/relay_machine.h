@@ -16,8 +16,9 @@ namespace trunkline::session {
 
 // What crosses the relay, message by message: decides what goes on, follows the state of the server
 // connection with its response queue, and feeds the statistics. Pure: bytes in, pieces to be
-// written out. Called once for each chunk that was read; allocates nothing. Owned by the session,
-// on its worker's thread.
+// written out. Called once for each chunk that was read; allocates nothing but what a deep pipeline
+// makes the response queue take, within that queue's bounds. Owned by the session, on its worker's
+// thread.
 class RelayMachine {
  public:
   enum class Verdict : uint8_t {

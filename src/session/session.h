@@ -26,9 +26,11 @@
 
 namespace trunkline::session {
 
-// One client, from its first byte to its close. Made by the worker that accepted it and used on
-// that worker's thread. At rest it holds no buffer: two sockets, a few words of state, and the
-// parts of the configuration that it uses.
+// One client, from its first byte to its close. Owned by the worker that was handed its connection
+// and used on that worker's thread; others reach it through the worker's mail. At rest it holds no
+// buffer: two sockets, a few words of state, and the parts of the configuration that it uses.
+// Before the relay `login_timeout` bounds its time, in the relay one buffer for each direction its
+// memory.
 //
 //   greet ─► startup ─► authenticate ─► route ─► log in to a server ─► relay ─► close
 //     ├────► cancel another session

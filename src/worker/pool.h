@@ -10,8 +10,8 @@
 
 namespace trunkline::worker {
 
-// All workers and their threads. Made, drained and destroyed by the control thread; `SessionMail`
-// from any thread.
+// All workers and their threads, as many as `workers` says. Owned by the process; made, drained and
+// destroyed by the control thread. `SessionMail` from any thread, and `dispatch` from the workers'.
 class WorkerPool final : public session::SessionMail {
  public:
   struct Settings {

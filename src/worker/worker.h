@@ -25,8 +25,10 @@ struct Accepted {
   size_t listener;  // index into Snapshot::listeners
 };
 
-// An event loop with its sessions, its buffers and its share of the listening sockets. `run` is the
-// thread's body; what says so may be called from any thread, everything else is the worker's own.
+// An event loop with its sessions, its buffers and its share of the listening sockets. Owned by the
+// pool. `run` is the thread's body; what says so may be called from any thread, everything else is
+// the worker's own. Its share of `memory_limit` bounds the buffers, `max_clients` and the limit of
+// descriptors its sessions.
 class Worker {
  public:
   // Where accepted connections go: the worker with the fewest sessions.
