@@ -78,6 +78,25 @@ TEST(Slab, TellsWaitersInTheirOrder) {
   EXPECT_FALSE(slab.has_waiters());
 }
 
+TEST(Slab, WhoeverIsToldAndNeedsNothingTellsTheNext) {
+  struct Counter final : SlabWaiter {
+    void buffer_is_free() override { ++told; }
+    int told = 0;
+  };
+  Slab slab(1024, 1, 1);
+  Counter a, b;
+  Lease lease = slab.borrow();
+  slab.wait(a);
+  slab.wait(b);
+  slab.tell_next();
+  EXPECT_EQ(a.told, 0) << "no buffer is free";
+  lease.reset();
+  EXPECT_EQ(a.told, 1);
+  slab.tell_next();
+  EXPECT_EQ(b.told, 1);
+  slab.tell_next();
+}
+
 TEST(Secret, MovesAndCompares) {
   Secret a("hunter2");
   Secret b = std::move(a);

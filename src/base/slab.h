@@ -12,7 +12,8 @@ namespace trunkline {
 
 class Slab;
 
-// Who found the slab empty and wants to hear of the next buffer that is given back; see `Slab::wait`.
+// Who found the slab empty and wants to hear of the next buffer that is given back; see
+// `Slab::wait`.
 class SlabWaiter : public ListNode<SlabWaiter> {
  public:
   virtual void buffer_is_free() = 0;
@@ -57,9 +58,15 @@ class Slab {
   Slab& operator=(const Slab&) = delete;
 
   Lease borrow();
-  // First come, first told: one waiter for each buffer given back. Told at most once; waiting again keeps the place.
+  // First come, first told: one waiter for each buffer given back. Told at most once; waiting again
+  // keeps the place.
   void wait(SlabWaiter& waiter) {
     if (!waiter.linked()) waiting_.push_back(waiter);
+  }
+  // For whoever was told and does not need it any more.
+  void tell_next() {
+    if (in_use_ >= limit_) return;
+    if (SlabWaiter* waiter = waiting_.pop_front()) waiter->buffer_is_free();
   }
   bool has_waiters() const { return !waiting_.empty(); }
 

@@ -7,8 +7,6 @@ namespace trunkline::session {
 
 namespace {
 
-constexpr std::string_view kFlushMessage("H\0\0\0\4", 5);
-
 Error ended_by(Reason reason, Side side) {
   return {.reason = reason, .side = side, .sqlstate = sqlstate::kSuccess, .message = ""};
 }
@@ -30,9 +28,14 @@ io::Task<Error> Relay::run(std::string early_client, std::string early_server) {
   to_client_.from.socket().bind(waiter_, kServerShift);
   to_server_.input = early_client;
   to_client_.input = early_server;
+  bool told_of_buffer = false;
   while (!ended_) {
     bool again = pump(to_server_) == Turn::again;
     again |= pump(to_client_) == Turn::again;
+    // Answers may have made room for requests that were held back.
+    again |= !to_server_.input.empty() && to_server_.outbox.empty() && !machine_.full();
+    // It was told to one only: whoever does not use it passes it on.
+    if (std::exchange(told_of_buffer, false)) slab_.tell_next();
     check_end();
     if (ended_) break;
     if (again) {
@@ -42,8 +45,10 @@ io::Task<Error> Relay::run(std::string early_client, std::string early_server) {
     uint32_t woken = co_await waiter_.wait(wanted(to_server_) | wanted(to_client_) |
                                            wake::kDeadline | wake::kMail | wake::kBuffer);
     waiter_.clear(woken & (wake::kMail | wake::kBuffer));
-    if ((woken & wake::kDeadline) != 0) end(end_);
+    told_of_buffer = (woken & wake::kBuffer) != 0;
+    if ((woken & wake::kDeadline) != 0) end(violation_.value_or(end_));
   }
+  if (told_of_buffer || (waiter_.ready() & wake::kBuffer) != 0) slab_.tell_next();
   to_server_.from.socket().unbind();
   to_client_.from.socket().unbind();
   co_return std::move(end_);
@@ -64,7 +69,7 @@ uint32_t Relay::wanted(const Flow& flow) const {
   uint32_t from_readable = flow.from_client ? wake::kClientReadable : wake::kServerReadable;
   uint32_t to_writable = flow.from_client ? wake::kServerWritable : wake::kClientWritable;
   if (!flow.outbox.empty()) return to_writable;
-  uint32_t flushed = flow.to.has_unsent() ? to_writable : 0;
+  uint32_t flushed = flow.to.has_unsent() && !flow.discard ? to_writable : 0;
   return flow.read_all || flow.starved || !flow.input.empty() ? flushed : flushed | from_readable;
 }
 
@@ -177,13 +182,13 @@ void Relay::take(Flow& flow) {
           break;
         }
         violation_ = machine_.violation();
-        // A pipeline without Sync would never be answered.
-        flow.outbox.add(kFlushMessage);
+        deadline_.start(waiter_.loop().now() + kAbandonedMax);
         break;
     }
   } else if (machine_.from_server(flow.input, now, flow.outbox) ==
              RelayMachine::Verdict::violation) {
     flow.read_all = true;
+    flow.input = {};
     violation_ = machine_.violation();
   }
 }
@@ -225,13 +230,12 @@ void Relay::receiver_lost(Flow& flow) {
 void Relay::check_end() {
   if (ended_) return;
   bool all_passed_on = !is_pending(to_server_) && !is_pending(to_client_);
-  if (to_client_.read_all && !violation_ && !is_pending(to_client_)) {
-    end(machine_.server_said_fatal() ? ended_by(Reason::server_error, Side::server) : end_);
+  if (to_client_.read_all && !is_pending(to_client_)) {
+    bool fatal = machine_.server_said_fatal() && !violation_;
+    end(fatal ? ended_by(Reason::server_error, Side::server) : violation_.value_or(end_));
   } else if (client_gone_ && to_server_.written_all && machine_.all_answered()) {
     end(end_);
-  } else if (violation_ && all_passed_on &&
-             (violation_->side == Side::server || machine_.all_answered() ||
-              machine_.in_copy_in())) {
+  } else if (violation_ && all_passed_on && (machine_.all_answered() || machine_.in_copy_in())) {
     end(*violation_);
   } else if (end_when_idle_ && all_passed_on && machine_.between_transactions()) {
     end(end_);

@@ -95,7 +95,7 @@ class Relay final : public SlabWaiter {
 
   // More in one turn would starve the loop's other sessions.
   static constexpr size_t kTurnBytes = 256 * 1024;
-  // How long a server may go on answering a client that is gone.
+  // How long a server may go on answering a client that is gone or will be refused.
   static constexpr Duration kAbandonedMax = 60s;
 
   Flow to_server_;

@@ -37,13 +37,15 @@ RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant
   uint64_t messages = 0;
   Verdict verdict = Verdict::go_on;
   while (!input.empty() && verdict == Verdict::go_on) {
-    if (queue_.full()) {
+    if (full()) {
+      ask_for_answers(out);
       verdict = Verdict::full;
       break;
     }
     wire::Piece piece = client_scanner_.next(input);
     if (piece.kind == wire::Piece::Kind::violation) {
       verdict = refuse(wire::Direction::from_client, piece);
+      if (!violation_.message.empty()) ask_for_answers(out);
       break;
     }
     out.add(piece.carried);
@@ -148,6 +150,13 @@ void RelayMachine::on_answer(char type, const wire::ResponseQueue::Attribution& 
 bool RelayMachine::between_transactions() const {
   return decodes_ && queue_.idle() && client_scanner_.at_boundary() &&
          server_scanner_.at_boundary();
+}
+
+// The server may keep its answers back until Flush or Sync (documentation 54.2.3), which will not
+// come while the client is not listened to. Where answers are due at once Flush does nothing.
+void RelayMachine::ask_for_answers(Outbox& out) const {
+  static constexpr std::string_view kFlush("H\0\0\0\4", 5);
+  out.add(kFlush);
 }
 
 RelayMachine::Verdict RelayMachine::refuse(wire::Direction direction, const wire::Piece& piece) {

@@ -34,7 +34,8 @@ class RelayMachine {
   Verdict from_client(std::string_view& input, Instant now, Outbox& out);
   Verdict from_server(std::string_view& input, Instant now, Outbox& out);
 
-  bool full() const { return queue_.full(); }
+  // A message that has begun still goes on: the server waits for its end.
+  bool full() const { return queue_.full() && client_scanner_.body_left() == 0; }
   // Everything asked so far is answered, as far as the server answers without a Sync.
   bool all_answered() const { return queue_.empty(); }
   // The server waits for the client's data, and answers nothing before its end.
@@ -45,9 +46,10 @@ class RelayMachine {
   // The client has no request, no transaction and no half message open. Never true where bytes are
   // not looked at.
   bool between_transactions() const;
-  // An error of our own may be put in here.
-  bool client_stream_at_boundary() const { return decodes_ && server_scanner_.at_boundary(); }
-  bool server_stream_at_boundary() const { return decodes_ && client_scanner_.at_boundary(); }
+  // A message of our own may be put in here. A header that is not complete yet has not been passed
+  // on, and one that breaks the protocol never is.
+  bool client_stream_at_boundary() const { return decodes_ && server_scanner_.body_left() == 0; }
+  bool server_stream_at_boundary() const { return decodes_ && client_scanner_.body_left() == 0; }
   bool in_transaction() const { return queue_.in_transaction(); }
   bool server_said_fatal() const { return server_said_fatal_; }
   const Error& violation() const { return violation_; }
@@ -56,6 +58,7 @@ class RelayMachine {
   void on_client_message(const wire::Piece& piece, Instant now);
   void on_server_message(const wire::Piece& piece, Instant now);
   void on_answer(char type, const wire::ResponseQueue::Attribution& answer, Instant now);
+  void ask_for_answers(Outbox& out) const;
   Verdict refuse(wire::Direction direction, const wire::Piece& piece);
 
   const bool decodes_;

@@ -121,7 +121,7 @@ io::Task<> Session::say_goodbye(const Error& error) {
   if (co_await tls::send_all(client_, std::move(words), environment_.loop.now() + kGoodbyeMax) != 0)
     co_return;
   // Closing with unread bytes would reset the connection and take the error away from the client.
-  client_.socket().shutdown_write();
+  client_.shutdown_write();
   std::array<char, 4096> unread;
   while (client_.readable() && client_.recv(unread) > 0) {
   }
