@@ -13,7 +13,8 @@
 #include "session/metrics.h"
 #include "tls/certificates_for_tests.h"
 
-// Whatever the documentation shows as a configuration is one. Of README.md and each page of docs/:
+// Whatever the documentation shows as a configuration is one. Of each page in the project's folder
+// and in docs/:
 //
 //   ```yaml            a whole file: loads and compiles without an error or a warning
 //   ```yaml fragment   a part of a file: without an error, once a listener and an upstream stand
@@ -21,7 +22,7 @@
 //   ```conf NAME       the file NAME that the configurations of this page refer to
 //
 // Certificates are made where a configuration expects them, as far as its paths are relative.
-// And the lists of metrics and of close reasons are whole.
+// And the lists of metrics and of close reasons are whole, and links lead to files.
 namespace trunkline::app {
 namespace {
 
@@ -130,14 +131,34 @@ class Page {
   tls::TestFolder folder_;
 };
 
-TEST(Documentation, EveryConfigurationItShowsCanServe) {
-  std::vector<std::filesystem::path> pages = {config::project_folder() / "README.md"};
-  for (const auto& entry : std::filesystem::directory_iterator(config::project_folder() / "docs")) {
-    if (entry.path().extension() == ".md") pages.push_back(entry.path());
+std::vector<std::filesystem::path> pages() {
+  std::vector<std::filesystem::path> found;
+  for (const auto& folder : {config::project_folder(), config::project_folder() / "docs"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (entry.path().extension() == ".md") found.push_back(entry.path());
+    }
   }
+  return found;
+}
+
+TEST(Documentation, EveryConfigurationItShowsCanServe) {
   size_t checked = 0;
-  for (const auto& page : pages) checked += Page(page).check_configurations();
+  for (const auto& page : pages()) checked += Page(page).check_configurations();
   EXPECT_GE(checked, 10U);
+}
+
+TEST(Documentation, EveryLinkLeadsToAFile) {
+  size_t links = 0;
+  for (const auto& page : pages()) {
+    std::string text = config::read_whole(page);
+    for (size_t at = text.find("]("); at != std::string::npos; at = text.find("](", at + 1)) {
+      std::string target = text.substr(at + 2, text.find_first_of("#)", at + 2) - at - 2);
+      if (target.empty() || target.starts_with("http")) continue;
+      EXPECT_TRUE(exists(page.parent_path() / target)) << page << ": " << target;
+      ++links;
+    }
+  }
+  EXPECT_GE(links, 30U);
 }
 
 TEST(Documentation, EveryMetricHasItsLine) {
