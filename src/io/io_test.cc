@@ -280,6 +280,24 @@ TEST_P(LoopTest, ConnectsAndAcceptsOverTcp) {
   loop.backend().close(fd);
 }
 
+TEST_P(LoopTest, AnAcceptorMayBeStoppedInTheRoundInWhichAConnectionComes) {
+  auto [fd, bound] = listen();
+  Acceptor acceptor(loop, fd);
+  Waiter waiter(loop);
+  acceptor.bind(waiter);
+  int result = 0;
+  loop.spawn([](Waiter& on, Acceptor& from, int& out) -> Task<> {
+    co_await on.wait(kReadable);
+    out = from.accept().error();
+  }(waiter, acceptor, result));
+  auto client = loop.backend().connect(bound);
+  loop.post([&acceptor] { acceptor.stop(); });
+  run_to_end();
+  EXPECT_EQ(result, -EAGAIN);
+  loop.backend().close(*client);
+  loop.backend().close(fd);
+}
+
 TEST_P(LoopTest, ARefusedConnectTellsSo) {
   auto [fd, bound] = listen();
   loop.backend().close(fd);

@@ -62,7 +62,8 @@ class Loop {
   // it.
   void spawn(Task<> task);
   size_t spawned() const { return spawned_count_; }
-  // Destroys the coroutines that nobody awaits where they stand: for owners of what those still refer to.
+  // Destroys the coroutines that nobody awaits where they stand: for owners of what those still
+  // refer to.
   void destroy_spawned();
 
   // Runs `action` on the loop's thread, soon. Any thread. The queue has no bound of its own:

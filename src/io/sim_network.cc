@@ -292,6 +292,7 @@ void SimNetwork::send_fin(const ConnectionPtr& connection, int side) {
   End& sender = connection->ends[side];
   sender.write_shut = true;
   at(arrival(sender, connection->is_unix), [this, connection, side] {
+    if (connection->ends[side].tail_is_lost) return;
     End& receiver = connection->ends[1 - side];
     receiver.fin_received = true;
     wake(receiver);
@@ -300,8 +301,9 @@ void SimNetwork::send_fin(const ConnectionPtr& connection, int side) {
 
 void SimNetwork::send_reset(const ConnectionPtr& connection, int side) {
   End& sender = connection->ends[side];
-  // What was sent before and has not arrived may be lost with it.
-  sender.tail_is_lost |= chance(500);
+  // What was sent before and has not arrived may be lost with it; a unix socket's bytes are in
+  // their receiver's queue from the beginning.
+  sender.tail_is_lost |= !connection->is_unix && chance(500);
   at(arrival(sender, connection->is_unix),
      [this, connection, side] { reset_end(connection->ends[1 - side]); });
 }

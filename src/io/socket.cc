@@ -121,6 +121,8 @@ void Acceptor::stop() {
 }
 
 std::expected<Acceptor::Accepted, int> Acceptor::accept() {
+  // Stopped in the round in which a connection came: who waited for it is on its way here.
+  if (registration_ == nullptr) return std::unexpected(-EAGAIN);
   std::expected<std::pair<int, SocketAddress>, int> accepted =
       loop_.backend().accept(registration_->fd);
   if (!accepted) {

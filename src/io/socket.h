@@ -150,7 +150,8 @@ class Acceptor {
     int fd;
     SocketAddress peer;
   };
-  // The next connection, or a negative errno: -EAGAIN when there is none now, -EMFILE and the like
+  // The next connection, or a negative errno: -EAGAIN when there is none now or after `stop`,
+  // -EMFILE and the like
   // when the process has no room.
   std::expected<Accepted, int> accept();
   // Shows connections as kReadable.
