@@ -54,7 +54,13 @@ io::Task<> Session::serve() {
 
 io::Task<Error> Session::run() {
   Result<> ready = co_await log_in();
-  if (!ready) co_return end_asked_ ? std::move(*end_asked_) : std::move(ready.error());
+  if (!ready && end_asked_) {
+    // Without a startup packet there is nobody to tell: a client that asks for TLS would take an
+    // error for part of its handshake, and a cancel request is answered with nothing but the close.
+    if (user_.empty()) end_asked_->detail = std::exchange(end_asked_->message, "");
+    co_return std::move(*end_asked_);
+  }
+  if (!ready) co_return std::move(ready.error());
   enter_state(ClientState::active);
   Connected& connected = *connected_;
   if (end_asked_) connected.relay.ask_to_end(*end_asked_, true);
