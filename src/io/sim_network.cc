@@ -40,6 +40,12 @@ struct SimNetwork::Connection {
 struct SimNetwork::Listener {
   SocketAddress address;
   std::deque<std::pair<ConnectionPtr, SocketAddress>> backlog;
+
+  bool enter(const ConnectionPtr& connection, const SocketAddress& peer) {
+    if (backlog.size() >= kBacklogMax) return false;
+    backlog.emplace_back(connection, peer);
+    return true;
+  }
 };
 
 struct SimNetwork::Descriptor {
@@ -52,9 +58,6 @@ struct SimNetwork::Descriptor {
 
 namespace {
 
-// Far from zero, where differences of instants would be negative.
-constexpr Instant kStart{std::chrono::hours(1000)};
-
 bool same_address(const SocketAddress& a, const SocketAddress& b) {
   return a.raw_length() == b.raw_length() && std::memcmp(a.raw(), b.raw(), a.raw_length()) == 0;
 }
@@ -62,7 +65,7 @@ bool same_address(const SocketAddress& a, const SocketAddress& b) {
 }  // namespace
 
 SimNetwork::SimNetwork(const SimOptions& options, std::function<void(int fd)> on_edge)
-    : options_(options), on_edge_(std::move(on_edge)), random_(options.seed), now_(kStart) {}
+    : options_(options), on_edge_(std::move(on_edge)), random_(options.seed) {}
 
 SimNetwork::~SimNetwork() = default;
 
@@ -154,13 +157,6 @@ std::pair<int, int> SimNetwork::socket_pair(bool is_unix) {
   return {first, open({.connection = connection, .side = 1})};
 }
 
-bool SimNetwork::enter_backlog(Listener& listener, const ConnectionPtr& connection,
-                               const SocketAddress& peer) {
-  if (listener.backlog.size() >= kBacklogMax) return false;
-  listener.backlog.emplace_back(connection, peer);
-  return true;
-}
-
 std::expected<int, int> SimNetwork::connect(const SocketAddress& to) {
   if (to.is_unix()) {
     // At once or not at all.
@@ -169,7 +165,7 @@ std::expected<int, int> SimNetwork::connect(const SocketAddress& to) {
       return std::unexpected(-ECONNREFUSED);
     }
     ConnectionPtr connection = make_connection(true);
-    if (!enter_backlog(*listener, connection, SocketAddress{})) return std::unexpected(-EAGAIN);
+    if (!listener->enter(connection, SocketAddress{})) return std::unexpected(-EAGAIN);
     return open({.connection = std::move(connection), .side = 0});
   }
   static constexpr uint8_t kSource[4] = {192, 0, 2, 1};
@@ -191,7 +187,7 @@ void SimNetwork::decide_connect(const ConnectionPtr& connection, const SocketAdd
   if (listener == nullptr || chance(options_.refuse_chance)) {
     client.error = ECONNREFUSED;
     client.reset = true;
-  } else if (!enter_backlog(*listener, connection, from)) {
+  } else if (!listener->enter(connection, from)) {
     return;  // as if the packet was lost
   }
   connection->connecting = false;

@@ -95,8 +95,6 @@ class SimNetwork {
   Duration latency(bool is_unix);
   Instant arrival(End& sender, bool is_unix);
   Listener* listener_at(const SocketAddress& address) const;
-  bool enter_backlog(Listener& listener, const ConnectionPtr& connection,
-                     const SocketAddress& peer);
   void decide_connect(const ConnectionPtr& connection, const SocketAddress& to,
                       const SocketAddress& from);
   void transmit(const ConnectionPtr& connection, int side, std::string bytes);
@@ -114,7 +112,8 @@ class SimNetwork {
   const SimOptions options_;
   const std::function<void(int)> on_edge_;
   FastRandom random_;
-  Instant now_;
+  // From far behind zero on, so that there are instants before the first.
+  Instant now_{1000h};
   // What is under way; equal times keep their order.
   std::multimap<Instant, std::function<void()>> events_;
   std::vector<std::unique_ptr<Descriptor>> descriptors_;  // by number, from kFirstFd
