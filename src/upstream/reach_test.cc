@@ -1,0 +1,170 @@
+#include "upstream/reach.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "io/epoll_backend.h"
+#include "server/fake_server_for_tests.h"
+#include "upstream/set.h"
+
+namespace trunkline::upstream {
+namespace {
+
+using server::FakeServer;
+using testing::HasSubstr;
+
+const std::string kNotNow = server::fake_refusal("57P03", "the database system is starting up");
+const std::string kNoSuchRole = server::fake_refusal("28000", "role does not exist");
+
+class ReachTest : public testing::Test {
+ protected:
+  using LoggedIn = std::expected<server::LoggedIn, server::Refusal>;
+
+  // The upstream of servers on the loopback.
+  void serve(const std::vector<uint16_t>& ports) {
+    std::vector<config::ServerAddress> servers;
+    for (uint16_t port : ports) servers.push_back({.host = "127.0.0.1", .port = port});
+    serve_at(std::move(servers));
+  }
+  void serve_at(std::vector<config::ServerAddress> servers) {
+    config_.upstreams["main"].servers = std::move(servers);
+    config_.upstreams["main"].tls.mode = config::ServerTlsMode::disable;
+    set_ = Set::compile(config_, nullptr, findings_);
+  }
+  uint16_t closed_port() { return FakeServer(loop_, {{}}).port(); }
+
+  LoggedIn log_in(Duration timeout = 5s) {
+    std::optional<LoggedIn> out;
+    loop_.spawn(log_in_into(out, *this, loop_.now() + timeout));
+    for (int round = 0; !out && round < 100'000; ++round) loop_.run_once(true);
+    return std::move(*out);
+  }
+  static io::Task<> log_in_into(std::optional<LoggedIn>& out, ReachTest& test, Instant deadline) {
+    server::LoginRequest request{.credentials = {.user = "ann"}, .parameters = {}};
+    server::LoginContext context = test.context();
+    out = co_await upstream::log_in(test.set_->named().at("main"), context, request, test.resolver_,
+                                    deadline);
+  }
+  static io::Task<> open_into(std::optional<std::expected<Opened, server::Refusal>>& out,
+                              ReachTest& test) {
+    server::LoginContext context = test.context();
+    out = co_await upstream::open(test.set_->named().at("main"), server::Encryption::never, context,
+                                  test.resolver_, test.loop_.now() + 5s);
+  }
+  server::LoginContext context() {
+    return {.loop = loop_, .handshakes = gate_, .key_cache = cache_, .message_bytes_max = 65536};
+  }
+  const Health& health(size_t index) { return *set_->named().at("main")->servers()[index].health; }
+  static server::FakeScript says(const std::string& answer) {
+    return {.acts = {{answer}}, .keeps_open = true};
+  }
+  static server::FakeScript lets_in() { return says(server::fake_login()); }
+
+  io::Loop loop_{std::make_unique<io::EpollBackend>()};
+  tls::HandshakeGate gate_{loop_};
+  auth::KeyCache cache_;
+  config::Config config_;
+  tls::Findings findings_;
+  std::shared_ptr<const Set> set_;
+  Resolver resolver_;
+};
+
+TEST_F(ReachTest, TheFirstServerThatAnswersIsTheOne) {
+  FakeServer first(loop_, {lets_in()});
+  FakeServer second(loop_, {lets_in()});
+  serve({first.port(), second.port()});
+  LoggedIn logged_in = log_in();
+  ASSERT_TRUE(logged_in) << logged_in.error().error.message;
+  EXPECT_EQ(logged_in->connection.endpoint.address.port(), first.port());
+  EXPECT_EQ(logged_in->connection.cancel_key.secret, "key!");
+  EXPECT_EQ(second.connections(), 0);
+  EXPECT_TRUE(health(0).last_answer());
+  EXPECT_FALSE(health(1).last_answer());
+}
+
+TEST_F(ReachTest, AServerThatRefusesTheConnectionIsPassedBy) {
+  FakeServer second(loop_, {lets_in()});
+  serve({closed_port(), second.port()});
+  LoggedIn logged_in = log_in();
+  ASSERT_TRUE(logged_in) << logged_in.error().error.message;
+  EXPECT_EQ(logged_in->connection.endpoint.address.port(), second.port());
+  ASSERT_TRUE(health(0).last_failure());
+  EXPECT_THAT(health(0).last_failure()->why, HasSubstr("Connection refused"));
+  EXPECT_FALSE(health(0).last_answer());
+  EXPECT_TRUE(health(1).last_answer());
+}
+
+TEST_F(ReachTest, AServerThatBreaksOffTheLoginIsPassedBy) {
+  FakeServer first(loop_, {{.acts = {{""}}}});
+  FakeServer second(loop_, {lets_in()});
+  serve({first.port(), second.port()});
+  ASSERT_TRUE(log_in());
+  EXPECT_EQ(first.connections(), 1);
+  EXPECT_TRUE(health(0).last_failure());
+}
+
+TEST_F(ReachTest, AServerThatCannotBeConnectedToNowIsPassedBy) {
+  FakeServer first(loop_, {says(kNotNow)});
+  FakeServer second(loop_, {lets_in()});
+  serve({first.port(), second.port()});
+  LoggedIn logged_in = log_in();
+  ASSERT_TRUE(logged_in);
+  EXPECT_EQ(logged_in->connection.endpoint.address.port(), second.port());
+  EXPECT_THAT(health(0).last_failure()->why, HasSubstr("starting up"));
+}
+
+TEST_F(ReachTest, ANameThatDoesNotResolveIsPassedBy) {
+  FakeServer second(loop_, {lets_in()});
+  serve_at({{.host = "no-such-name.invalid", .port = 5432},
+            {.host = "127.0.0.1", .port = second.port()}});
+  ASSERT_TRUE(log_in());
+  EXPECT_TRUE(health(0).last_failure());
+}
+
+TEST_F(ReachTest, AServerThatRefusesTheLoginHasTheLastWord) {
+  FakeServer first(loop_, {says(kNoSuchRole)});
+  FakeServer second(loop_, {lets_in()});
+  serve({first.port(), second.port()});
+  LoggedIn logged_in = log_in();
+  ASSERT_FALSE(logged_in);
+  EXPECT_EQ(logged_in.error().response, kNoSuchRole);
+  EXPECT_EQ(second.connections(), 0);
+  EXPECT_TRUE(health(0).last_answer()) << "it is there, it only does not want us";
+  EXPECT_FALSE(health(0).last_failure());
+}
+
+TEST_F(ReachTest, WhenAllFailTheLastOneIsTold) {
+  FakeServer second(loop_, {says(kNotNow)});
+  serve({closed_port(), second.port()});
+  LoggedIn logged_in = log_in();
+  ASSERT_FALSE(logged_in);
+  EXPECT_EQ(logged_in.error().response, kNotNow);
+  EXPECT_TRUE(health(0).last_failure());
+  EXPECT_TRUE(health(1).last_failure());
+}
+
+TEST_F(ReachTest, TheDeadlineOfTheLoginEndsTheWalk) {
+  FakeServer first(loop_, {says("")});
+  FakeServer second(loop_, {lets_in()});
+  serve({first.port(), second.port()});
+  LoggedIn logged_in = log_in(30ms);
+  ASSERT_FALSE(logged_in);
+  EXPECT_THAT(logged_in.error().error.message, HasSubstr("timeout expired"));
+  EXPECT_EQ(second.connections(), 0);
+}
+
+TEST_F(ReachTest, AStreamIsOpenedWithoutAWord) {
+  FakeServer second(loop_, {says("")});
+  serve({closed_port(), second.port()});
+  std::optional<std::expected<Opened, server::Refusal>> out;
+  loop_.spawn(open_into(out, *this));
+  for (int round = 0; !out && round < 100'000; ++round) loop_.run_once(true);
+  ASSERT_TRUE(out && *out);
+  EXPECT_EQ((*out)->endpoint.address.port(), second.port());
+  for (int round = 0; round < 3; ++round) loop_.run_once(true);
+  EXPECT_TRUE(second.heard[0].empty());
+  EXPECT_TRUE(health(1).last_answer());
+}
+
+}  // namespace
+}  // namespace trunkline::upstream
