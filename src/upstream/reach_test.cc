@@ -161,7 +161,8 @@ TEST_F(ReachTest, AStreamIsOpenedWithoutAWord) {
   for (int round = 0; !out && round < 100'000; ++round) loop_.run_once(true);
   ASSERT_TRUE(out && *out);
   EXPECT_EQ((*out)->endpoint.address.port(), second.port());
-  for (int round = 0; round < 3; ++round) loop_.run_once(true);
+  for (int round = 0; round < 20; ++round) loop_.run_once(false);
+  ASSERT_EQ(second.connections(), 1);
   EXPECT_TRUE(second.heard[0].empty());
   EXPECT_TRUE(health(1).last_answer());
 }
