@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "session/environment.h"
+
+// What a process shares, for tests of this module and of those above.
+namespace trunkline::session {
+
+struct NoMail final : SessionMail {
+  void cancel(CancelRegistry::Target, std::move_only_function<void(bool)> done) override {
+    done(false);
+  }
+};
+
+struct TestProcess {
+  explicit TestProcess(size_t writers = 1) : metrics(writers) {}
+
+  Process process(SessionMail& mail) {
+    return {.cancels = cancels,
+            .mail = mail,
+            .limits = limits,
+            .cancel_rate = cancel_rate,
+            .metrics = metrics,
+            .resolver = resolver,
+            .mock_secrets = mock_secrets,
+            .key_cache = key_cache};
+  }
+
+  CancelRegistry cancels{0, Secret("key")};
+  policy::ConnectionLimits limits{1000, std::nullopt};
+  policy::RateLimiter cancel_rate{1s, 100};
+  observe::Registry metrics;
+  upstream::Resolver resolver;
+  auth::MockSecrets mock_secrets{Secret("key")};
+  auth::KeyCache key_cache;
+};
+
+}  // namespace trunkline::session
