@@ -109,7 +109,8 @@ class FakeServer {
     while (script.keeps_open && !state->closing) {
       char byte;
       Instant deadline = state->loop.now() + 5ms;
-      if (co_await tls::receive_some(stream, {&byte, 1}, deadline) == -ETIMEDOUT) continue;
+      ssize_t got = co_await tls::receive_some(stream, {&byte, 1}, deadline);
+      if (got > 0 || got == -ETIMEDOUT) continue;
       ++state->ended;
       co_return;
     }
