@@ -100,18 +100,6 @@ Command command_of(std::string_view tag) {
   return Command::other;
 }
 
-Severity severity_of(std::string_view field) {
-  if (field == "ERROR") return Severity::error;
-  if (field == "NOTICE") return Severity::notice;
-  if (field == "WARNING") return Severity::warning;
-  if (field == "FATAL") return Severity::fatal;
-  if (field == "INFO") return Severity::info;
-  if (field == "LOG") return Severity::log;
-  if (field == "DEBUG") return Severity::debug;
-  if (field == "PANIC") return Severity::panic;
-  return Severity::unknown;
-}
-
 void PostgresStats::on_session_start(Encryption encryption) {
   count(kSessions);
   count(encryption == Encryption::none ? kSessionsUnencrypted : kSessionsEncrypted);

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "observe/metrics.h"
+#include "wire/messages.h"
 #include "wire/protocol.h"
 
 // The counters of Envoy's postgres_proxy filter, under its names, for one route and upstream.
@@ -63,9 +64,7 @@ enum class Command : uint8_t {
 };
 Command command_of(std::string_view tag);
 
-enum class Severity : uint8_t { debug, log, info, notice, warning, error, fatal, panic, unknown };
-// Of field V of ErrorResponse and NoticeResponse, which is never translated.
-Severity severity_of(std::string_view field);
+using wire::Severity;
 
 // How a session's bytes reach the proxy. `passed_through` is encrypted and never decoded.
 enum class Encryption : uint8_t { none, terminated, passed_through };

@@ -47,9 +47,9 @@ class Replay {
       case 'C':
         return add(stats_.on_command_complete(command_of(inner)));
       case 'E':
-        return stats_.on_error(severity_of(inner));
+        return stats_.on_error(wire::parse_severity(inner));
       case 'N':
-        return stats_.on_notice(severity_of(inner));
+        return stats_.on_notice(wire::parse_severity(inner));
       case 'Z':
         return add(stats_.on_ready_for_query(static_cast<wire::TransactionStatus>(text[1])));
       case 's':

@@ -16,13 +16,6 @@ std::string_view c_string(std::string_view body) {
   return body.substr(0, body.find('\0'));
 }
 
-// Field V, which is never translated; servers before 9.6 have S only.
-policy::Severity severity_of(std::string_view body) {
-  wire::ErrorFields fields(body);
-  std::optional<std::string_view> severity = fields.get('V');
-  return policy::severity_of(severity ? *severity : fields.get('S').value_or(""));
-}
-
 }  // namespace
 
 RelayMachine::RelayMachine(config::Inspect inspect, policy::PostgresStats& stats,
@@ -103,14 +96,13 @@ void RelayMachine::on_server_message(const wire::Piece& piece, Instant now) {
   on_answer(type, queue_.on_message(type, piece.prefix), now);
   switch (type) {
     case from_server_type::kErrorResponse: {
-      policy::Severity severity = severity_of(piece.prefix);
-      server_said_fatal_ |=
-          severity == policy::Severity::fatal || severity == policy::Severity::panic;
+      wire::Severity severity = wire::ErrorFields(piece.prefix).severity();
+      server_said_fatal_ |= severity == wire::Severity::fatal || severity == wire::Severity::panic;
       stats_.on_error(severity);
       break;
     }
     case from_server_type::kNoticeResponse:
-      stats_.on_notice(severity_of(piece.prefix));
+      stats_.on_notice(wire::ErrorFields(piece.prefix).severity());
       break;
     case from_server_type::kCopyBothResponse:
       copying_both_ = true;
