@@ -31,8 +31,7 @@ struct Session::Connected {
   policy::PostgresStats stats;
   RelayMachine machine;
   Relay relay;
-  std::string early_client;
-  std::string early_server;
+  std::unique_ptr<EarlyBytes> early = std::make_unique<EarlyBytes>();  // until the relay has it
   server::CancelKey own_key;  // the one we gave to the client; empty for passthrough
 };
 

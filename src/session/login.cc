@@ -172,8 +172,8 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
       decision.upstream, context, login, environment_.process.resolver, deadline);
   if (!server) co_return refused_by_server(decision, std::move(server.error()));
   connect_relay(decision, std::move(server->connection), decision.route->inspect, connect_began);
-  connected_->early_client = input.take_rest();
-  connected_->early_server = std::move(server->early);
+  connected_->early->of_client = input.take_rest();
+  connected_->early->of_server = std::move(server->early);
   std::string greeting = std::exchange(before_error_, {}) + server->greeting;
   co_return co_await open_session(std::move(greeting), request.packet, method);
 }

@@ -65,7 +65,7 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
   server::Connection connection{.stream = std::move(opened->stream),
                                 .endpoint = std::move(opened->endpoint)};
   connect_relay(decision, std::move(connection), config::Inspect::bytes, connect_began);
-  connected_->early_client = std::move(request.bytes);
+  connected_->early->of_client = std::move(request.bytes);
   record_login("passthrough", policy::Encryption::passed_through);
   co_return Result<>{};
 }

@@ -7,8 +7,9 @@ namespace trunkline::session {
 
 namespace {
 
-Error ended_by(Reason reason, Side side) {
-  return {.reason = reason, .side = side, .sqlstate = sqlstate::kSuccess, .message = ""};
+std::unique_ptr<Error> ended_by(Reason reason, Side side) {
+  return std::make_unique<Error>(
+      Error{.reason = reason, .side = side, .sqlstate = sqlstate::kSuccess, .message = ""});
 }
 
 }  // namespace
@@ -23,11 +24,12 @@ Relay::Relay(tls::Stream& client, tls::Stream& server, RelayMachine& machine, io
       slab_(slab),
       cells_(cells) {}
 
-io::Task<Error> Relay::run(std::string early_client, std::string early_server) {
+io::Task<std::unique_ptr<Error>> Relay::run(std::unique_ptr<EarlyBytes> early) {
+  early_ = std::move(early);
   to_server_.from.socket().bind(waiter_, kClientShift);
   to_client_.from.socket().bind(waiter_, kServerShift);
-  to_server_.input = early_client;
-  to_client_.input = early_server;
+  to_server_.input = early_->of_client;
+  to_client_.input = early_->of_server;
   bool told_of_buffer = false;
   while (!ended_) {
     bool again = pump(to_server_) == Turn::again;
@@ -38,6 +40,7 @@ io::Task<Error> Relay::run(std::string early_client, std::string early_server) {
     if (std::exchange(told_of_buffer, false)) slab_.tell_next();
     check_end();
     if (ended_) break;
+    if (early_ && nothing_in_hand()) early_.reset();
     if (again) {
       co_await waiter_.yield();
       continue;
@@ -46,7 +49,7 @@ io::Task<Error> Relay::run(std::string early_client, std::string early_server) {
                                            wake::kDeadline | wake::kMail | wake::kBuffer);
     waiter_.clear(woken & (wake::kMail | wake::kBuffer));
     told_of_buffer = (woken & wake::kBuffer) != 0;
-    if ((woken & wake::kDeadline) != 0) end(violation_.value_or(end_));
+    if ((woken & wake::kDeadline) != 0) end_with_cause();
   }
   if (told_of_buffer || (waiter_.ready() & wake::kBuffer) != 0) slab_.tell_next();
   to_server_.from.socket().unbind();
@@ -56,7 +59,7 @@ io::Task<Error> Relay::run(std::string early_client, std::string early_server) {
 
 void Relay::ask_to_end(Error error, bool when_idle) {
   if (ended_) return;
-  end_ = std::move(error);
+  end_ = std::make_unique<Error>(std::move(error));
   if (when_idle) {
     end_when_idle_ = true;
   } else {
@@ -181,7 +184,7 @@ void Relay::take(Flow& flow) {
           note_end(Reason::client_protocol_error, Side::client);
           break;
         }
-        violation_ = machine_.violation();
+        violation_ = std::make_unique<Error>(machine_.violation());
         deadline_.start(waiter_.loop().now() + kAbandonedMax);
         break;
     }
@@ -189,7 +192,7 @@ void Relay::take(Flow& flow) {
              RelayMachine::Verdict::violation) {
     flow.read_all = true;
     flow.input = {};
-    violation_ = machine_.violation();
+    violation_ = std::make_unique<Error>(machine_.violation());
   }
 }
 
@@ -199,8 +202,8 @@ void Relay::note_end(Reason reason, Side side) {
   end_noted_ = true;
   end_ = ended_by(reason, side);
   if (side == Side::server) {
-    end_.sqlstate = sqlstate::kConnectionFailure;
-    end_.message = "server closed the connection unexpectedly";
+    end_->sqlstate = sqlstate::kConnectionFailure;
+    end_->message = "server closed the connection unexpectedly";
   }
 }
 
@@ -231,21 +234,24 @@ void Relay::check_end() {
   if (ended_) return;
   bool all_passed_on = !is_pending(to_server_) && !is_pending(to_client_);
   if (to_client_.read_all && !is_pending(to_client_)) {
-    bool fatal = machine_.server_said_fatal() && !violation_;
-    end(fatal ? ended_by(Reason::server_error, Side::server) : violation_.value_or(end_));
+    if (machine_.server_said_fatal() && !violation_) {
+      end_ = ended_by(Reason::server_error, Side::server);
+    }
+    end_with_cause();
   } else if (client_gone_ && to_server_.written_all && machine_.all_answered()) {
-    end(end_);
+    end_with_cause();
   } else if (violation_ && all_passed_on && (machine_.all_answered() || machine_.in_copy_in())) {
-    end(*violation_);
+    end_with_cause();
   } else if (end_when_idle_ && all_passed_on && machine_.between_transactions()) {
-    end(end_);
+    end_with_cause();
   }
 }
 
-void Relay::end(Error error) {
+// A broken stream is the cause of whatever was noticed after it.
+void Relay::end_with_cause() {
   if (ended_) return;
   ended_ = true;
-  end_ = std::move(error);
+  if (violation_) end_ = std::move(violation_);
 }
 
 }  // namespace trunkline::session

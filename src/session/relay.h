@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -31,6 +31,12 @@ inline constexpr uint32_t kMail = 1U << 17;    // somebody asks for something: s
 inline constexpr uint32_t kBuffer = 1U << 18;  // the slab has a buffer again
 }  // namespace wake
 
+// What came behind the last message of a login.
+struct EarlyBytes {
+  std::string of_client;
+  std::string of_server;
+};
+
 // Moves bytes between a client and its server, both ways at once and with back-pressure for each,
 // until one of them ends. Holds a buffer for a direction only while bytes are in flight. Owned by
 // the session, on the worker's thread; memory is bounded by one buffer for each direction.
@@ -40,9 +46,8 @@ class Relay final : public SlabWaiter {
         Slab& slab, observe::Cell* cells);
   ~Relay() = default;
 
-  // Serves until the end; tells why. `early_client` came with or behind the login, `early_server`
-  // behind ReadyForQuery. The streams stay open: the session closes them.
-  io::Task<Error> run(std::string early_client, std::string early_server);
+  // Serves until the end; tells why. The streams stay open: the session closes them.
+  io::Task<std::unique_ptr<Error>> run(std::unique_ptr<EarlyBytes> early);
 
   // Asks the relay to end: at once, or when the client is between transactions (`when_idle`).
   // `error` goes to the client as FATAL when its stream stands between messages.
@@ -90,7 +95,11 @@ class Relay final : public SlabWaiter {
   static bool is_pending(const Flow& flow) {
     return !flow.outbox.empty() || (flow.to.has_unsent() && !flow.discard);
   }
-  void end(Error error);
+  void end_with_cause();
+  bool nothing_in_hand() const {
+    return to_server_.input.empty() && to_client_.input.empty() && to_server_.outbox.empty() &&
+           to_client_.outbox.empty();
+  }
   void buffer_is_free() override { waiter_.raise(wake::kBuffer); }
 
   // More in one turn would starve the loop's other sessions.
@@ -110,8 +119,9 @@ class Relay final : public SlabWaiter {
   bool end_noted_ = false;
   bool end_when_idle_ = false;
   bool client_gone_ = false;
-  std::optional<Error> violation_;  // of the client; told when all before it has been answered
-  Error end_{};
+  std::unique_ptr<Error> violation_;  // of the client; told when all before it has been answered
+  std::unique_ptr<Error> end_;
+  std::unique_ptr<EarlyBytes> early_;
 };
 
 }  // namespace trunkline::session

@@ -153,9 +153,10 @@ void RelayMachine::ask_for_answers(Outbox& out) const {
 
 RelayMachine::Verdict RelayMachine::refuse(wire::Direction direction, const wire::Piece& piece) {
   auto& scanner = direction == wire::Direction::from_client ? client_scanner_ : server_scanner_;
-  violation_ = wire::violation_error(direction, scanner.violation(), piece.header.type);
+  violation_ = std::make_unique<Error>(
+      wire::violation_error(direction, scanner.violation(), piece.header.type));
   // PostgreSQL closes without a word when a length cannot be: nothing can be known to follow.
-  if (wire::is_silent(scanner.violation())) violation_.message.clear();
+  if (wire::is_silent(scanner.violation())) violation_->message.clear();
   if (scanner.violation() == wire::Violation::unknown_type) stats_.on_unknown_message();
   return Verdict::violation;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "base/error.h"
@@ -52,7 +53,8 @@ class RelayMachine {
   bool server_stream_at_boundary() const { return decodes_ && client_scanner_.body_left() == 0; }
   bool in_transaction() const { return queue_.in_transaction(); }
   bool server_said_fatal() const { return server_said_fatal_; }
-  const Error& violation() const { return violation_; }
+  // After a verdict of violation.
+  const Error& violation() const { return *violation_; }
 
  private:
   void on_client_message(const wire::Piece& piece, Instant now);
@@ -71,7 +73,7 @@ class RelayMachine {
   bool copying_both_ = false;
   Instant exchange_started_{};  // of the oldest request that waits for its ReadyForQuery
   Instant transaction_started_{};
-  Error violation_{};
+  std::unique_ptr<Error> violation_;
 };
 
 }  // namespace trunkline::session

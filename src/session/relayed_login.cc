@@ -268,8 +268,8 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
                                 .endpoint = std::move(opened->endpoint),
                                 .cancel_key = std::move(login.cancel_key)};
   connect_relay(decision, std::move(connection), decision.route->inspect, connect_began);
-  connected_->early_client = login.from_client().take_rest();
-  connected_->early_server = login.from_server().take_rest();
+  connected_->early->of_client = login.from_client().take_rest();
+  connected_->early->of_server = login.from_server().take_rest();
   co_return co_await open_session(std::move(login.parameters), request.packet, "relay");
 }
 

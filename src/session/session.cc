@@ -44,28 +44,31 @@ void Session::enter_state(ClientState state) {
   environment_.metrics.clients(state_).add();
 }
 
+// What is on the heap only while it is needed keeps the coroutines of a resting session small.
 io::Task<> Session::serve() {
-  Error end = co_await run();
+  std::unique_ptr<Error> end = co_await run();
   enter_state(ClientState::closing);
-  co_await say_goodbye(end);
+  co_await say_goodbye(*end);
   client_.close();
-  record_close(end);
+  record_close(*end);
 }
 
-io::Task<Error> Session::run() {
-  Result<> ready = co_await log_in();
-  if (!ready && end_asked_) {
-    // Without a startup packet there is nobody to tell: a client that asks for TLS would take an
-    // error for part of its handshake, and a cancel request is answered with nothing but the close.
-    if (user_.empty()) end_asked_->detail = std::exchange(end_asked_->message, "");
-    co_return std::move(*end_asked_);
-  }
-  if (!ready) co_return std::move(ready.error());
+io::Task<std::unique_ptr<Error>> Session::run() {
+  if (std::unique_ptr<Error> failed = co_await try_log_in()) co_return std::move(failed);
   enter_state(ClientState::active);
-  Connected& connected = *connected_;
-  if (end_asked_) connected.relay.ask_to_end(*end_asked_, true);
-  co_return co_await connected.relay.run(std::move(connected.early_client),
-                                         std::move(connected.early_server));
+  if (end_asked_) connected_->relay.ask_to_end(*end_asked_, true);
+  co_return co_await connected_->relay.run(std::move(connected_->early));
+}
+
+// Null when the session is ready to relay.
+io::Task<std::unique_ptr<Error>> Session::try_log_in() {
+  Result<> ready = co_await log_in();
+  if (ready) co_return nullptr;
+  if (!end_asked_) co_return std::make_unique<Error>(std::move(ready.error()));
+  // Without a startup packet there is nobody to tell: a client that asks for TLS would take an
+  // error for part of its handshake, and a cancel request is answered with nothing but the close.
+  if (user_.empty()) end_asked_->detail = std::exchange(end_asked_->message, "");
+  co_return std::move(end_asked_);
 }
 
 void Session::ask_to_end(const Error& error, bool when_idle) {
@@ -76,7 +79,7 @@ void Session::ask_to_end(const Error& error, bool when_idle) {
   // Whoever waits for the client reads the end of file. A login in progress is let through to its
   // end when time is not pressing: the relay then ends at once, between transactions.
   if (state_ == ClientState::closing || end_asked_) return;
-  end_asked_ = error;
+  end_asked_ = std::make_unique<Error>(error);
   if (!when_idle) client_.socket().shutdown();
 }
 
@@ -124,12 +127,13 @@ io::Task<> Session::say_goodbye(const Error& error) {
     wire::append_fatal(words, error);
   }
   if (words.empty()) co_return;
-  if (co_await tls::send_all(client_, std::move(words), environment_.loop.now() + kGoodbyeMax) != 0)
-    co_return;
-  // Closing with unread bytes would reset the connection and take the error away from the client.
-  client_.shutdown_write();
+  Instant deadline = environment_.loop.now() + kGoodbyeMax;
+  if (co_await tls::send_all(client_, std::move(words), deadline) != 0) co_return;
+  // Closing with unread bytes, also those that come later, would reset the connection and take the
+  // error away from the client.
+  client_.socket().shutdown_write();
   std::array<char, 4096> unread;
-  while (client_.readable() && client_.recv(unread) > 0) {
+  while (co_await tls::receive_some(client_, unread, deadline) > 0) {
   }
 }
 

@@ -62,7 +62,8 @@ class Session : public ListNode<Session> {
  private:
   struct Connected;  // what exists while a server is connected
 
-  io::Task<Error> run();
+  io::Task<std::unique_ptr<Error>> run();
+  io::Task<std::unique_ptr<Error>> try_log_in();
   void enter_state(ClientState state);
   io::Task<> say_goodbye(const Error& error);
   void record_close(const Error& error);
@@ -116,7 +117,7 @@ class Session : public ListNode<Session> {
   std::string before_error_;
   // The server's own ErrorResponse, to be passed on instead of ours.
   std::string server_response_;
-  std::optional<Error> end_asked_;
+  std::unique_ptr<Error> end_asked_;
 };
 
 }  // namespace trunkline::session

@@ -41,7 +41,8 @@ constinit const FrameRules kServerRules = server_rules();
 size_t FrameScanner::take(std::string_view from, size_t up_to) {
   if (carried_bytes_ >= up_to) return 0;
   size_t count = std::min(from.size(), up_to - carried_bytes_);
-  std::memcpy(slots_[slot_].data() + carried_bytes_, from.data(), count);
+  if (!slots_) slots_ = std::make_unique<Slots>();
+  std::memcpy((*slots_)[slot_].data() + carried_bytes_, from.data(), count);
   carried_bytes_ += static_cast<uint8_t>(count);
   return count;
 }
@@ -51,7 +52,7 @@ Piece FrameScanner::carry(std::string_view input) {
   size_t skipped = take(input, kHeaderBytes);
   if (carried_bytes_ == 0) return {};
 
-  const char* slot = slots_[slot_].data();
+  const char* slot = (*slots_)[slot_].data();
   // PostgreSQL refuses an unknown type before it has seen the length.
   if (rules_->length_max[static_cast<uint8_t>(slot[0])] == 0) {
     violation_ = Violation::unknown_type;

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -76,7 +77,7 @@ struct Piece {
 // Finds messages in a stream of bytes that arrives in any pieces. One for each direction of a
 // connection, owned by its session or server connection; one thread. Plain data of fixed size:
 // headers and held prefixes that are split over reads are copied aside (`kHeaderBytes` +
-// `kHoldBytesMax`), all other body bytes are only counted. Nothing is allocated.
+// `kHoldBytesMax`), all other body bytes are only counted. Allocates once, with the first split.
 //
 //   while (!input.empty()) {
 //     Piece piece = scanner.next(input);
@@ -175,7 +176,8 @@ class FrameScanner {
   // input's tail is carried out.
   uint8_t slot_ = 0;
   Violation violation_ = Violation::none;
-  std::array<std::array<char, kHeaderBytes + kHoldBytesMax>, 2> slots_;
+  using Slots = std::array<std::array<char, kHeaderBytes + kHoldBytesMax>, 2>;
+  std::unique_ptr<Slots> slots_;  // once something was split: most idle sessions never have it
 };
 
 }  // namespace trunkline::wire
