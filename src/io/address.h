@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <netinet/in.h>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,23 +25,32 @@ class SocketAddress {
   static std::optional<SocketAddress> unix_path(std::string_view path);
   static SocketAddress from_raw(const sockaddr* raw, socklen_t length);
 
-  bool is_unix() const { return storage_.ss_family == AF_UNIX; }
-  bool is_ip() const { return storage_.ss_family == AF_INET || storage_.ss_family == AF_INET6; }
+  bool is_unix() const { return unix_ != nullptr; }
+  bool is_ip() const { return family() == AF_INET || family() == AF_INET6; }
   // Precondition of both: is_ip().
   IpAddress ip_address() const;
   uint16_t port() const;
   std::string_view path() const;
 
-  const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  const sockaddr* raw() const {
+    return unix_ != nullptr ? reinterpret_cast<const sockaddr*>(unix_.get()) : &ip_.any;
+  }
   socklen_t raw_length() const { return length_; }
-  int family() const { return storage_.ss_family; }
+  int family() const { return raw()->sa_family; }
 
   // "10.0.0.1:5432", "[::1]:5432", "/run/postgresql/.s.PGSQL.5432", or "unix" for an unnamed peer.
   std::string to_string() const;
 
  private:
-  sockaddr_storage storage_{};
+  // Of IP; paths are long and stand elsewhere, for every session holds addresses.
+  union Ip {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  };
+  Ip ip_{};
   socklen_t length_ = 0;
+  std::shared_ptr<const sockaddr_un> unix_;
 };
 
 }  // namespace trunkline::io

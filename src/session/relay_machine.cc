@@ -38,7 +38,7 @@ RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant
     wire::Piece piece = client_scanner_.next(input);
     if (piece.kind == wire::Piece::Kind::violation) {
       verdict = refuse(wire::Direction::from_client, piece);
-      if (!violation_.message.empty()) ask_for_answers(out);
+      if (!violation_->message.empty()) ask_for_answers(out);
       break;
     }
     out.add(piece.carried);

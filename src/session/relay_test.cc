@@ -130,7 +130,8 @@ class Relayed {
     return fds[1];
   }
   io::Task<> run(std::string early_client, std::string early_server) {
-    end = co_await relay.run(std::move(early_client), std::move(early_server));
+    end = std::move(*co_await relay.run(std::make_unique<EarlyBytes>(
+        EarlyBytes{.of_client = std::move(early_client), .of_server = std::move(early_server)})));
     metrics.stats.on_session_end(machine.exchange_open());
   }
 

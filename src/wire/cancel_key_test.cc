@@ -10,11 +10,11 @@ constexpr std::array<char, 8> kRandom = {'\xa0', '\xa1', '\xa2', '\xa3',
 
 TEST(ShortCancelKey, IsLaidOutAsPgBouncersPeersDo) {
   ShortCancelKey key = ShortCancelKey::make(kRandom, 0x0102);
-  EXPECT_EQ(key.process_id(), 0xa00201a3u);
+  EXPECT_EQ(key.process_id(), 0x200201a3u);  // positive when signed
   EXPECT_EQ(key.secret(), "\xa4\xa5\xa6\xa7");
   EXPECT_EQ(key.node(), 0x0102);
   EXPECT_EQ(key.hops(), ShortCancelKey::kHopsMax);
-  EXPECT_EQ(key.hash_key(), 0xa00201a3a4a5a6a7u);
+  EXPECT_EQ(key.hash_key(), 0x200201a3a4a5a6a7u);
   EXPECT_EQ(ShortCancelKey::make(kRandom, ShortCancelKey::kNodeMax).node(),
             ShortCancelKey::kNodeMax);
 }
