@@ -17,11 +17,16 @@ namespace trunkline::session {
 // session and gone with it; its worker's thread. The relay refers to the machine, and the machine
 // to the statistics, so it stays where it was made. `early_*` is what the two sides
 // sent behind their logins, as far as a read brought it along; it is passed on first.
-struct Session::Connected {
+struct Session::Connected final : RelayEvents {
   Connected(Session& session, const route::Decision& decision, server::Connection connection,
             config::Inspect inspect);
   ~Connected();
 
+  RelayEvents* listener_of(const policy::HookChain& hooks);
+  void on_command_complete(policy::Command command, std::string_view tag) override;
+  void on_transaction_end(policy::TransactionsEnded ended) override;
+
+  Session& session;
   std::shared_ptr<const route::Route> route;
   upstream::UpstreamPtr upstream;
   server::Connection server;

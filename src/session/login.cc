@@ -40,13 +40,15 @@ auth::Credentials server_credentials(const route::Decision& decision, const Snap
 
 }  // namespace
 
-route::Facts Session::route_facts(const wire::StartupPacket* startup) const {
-  route::Facts facts{.tls = client_.is_encrypted(), .listener = listener_->name};
+// Of a client that is passed through nothing is known but its TLS.
+route::Facts Session::route_facts() const {
+  bool passed_through = user_.empty();
+  route::Facts facts{.tls = passed_through || client_.is_encrypted(), .listener = listener_->name};
   if (!sni_.empty()) facts.sni = sni_;
-  if (startup != nullptr) {
-    facts.user = startup->user;
-    facts.database = startup->database;
-    facts.application_name = startup->application_name;
+  if (!passed_through) {
+    facts.user = user_;
+    facts.database = database_;
+    facts.application_name = application_name_;
   }
   if (peer_.is_ip()) facts.source = peer_.ip_address();
   return facts;
@@ -108,9 +110,8 @@ io::Task<Result<>> Session::start(StartupRequest request) {
   application_name_ = request.packet.application_name;
   count_handshake(request.packet);
 
-  route::Facts facts = route_facts(&request.packet);
-  if (Result<> allowed = snapshot_->hooks->startup({.id = id_, .client = facts}); !allowed)
-    co_return allowed;
+  route::Facts facts = route_facts();
+  if (Result<> allowed = hooks_->startup({.id = id_, .client = facts}); !allowed) co_return allowed;
   route::Decision decision = co_await snapshot_->routes->route(facts);
   if (decision.kind == route::Decision::Kind::forward &&
       decision.route->auth == config::AuthMode::relay) {
@@ -134,7 +135,7 @@ Result<> Session::enter_route(const route::Decision& decision, const route::Fact
   Result<> entered = environment_.process.limits.enter_route(ticket_, decision.route->name,
                                                              decision.route->max_clients);
   if (!entered) return entered;
-  return snapshot_->hooks->route({.id = id_, .client = facts}, decision);
+  return hooks_->route({.id = id_, .client = facts}, decision);
 }
 
 io::Task<Result<>> Session::start_terminated(StartupRequest& request,
@@ -154,10 +155,9 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   }
   wire::append_authentication_ok(before_error_);
 
-  route::Facts facts = route_facts(&request.packet);
+  route::Facts facts = route_facts();
   std::string_view method = config::to_word(authenticated->method);
-  if (Result<> allowed = snapshot_->hooks->authenticated({.id = id_, .client = facts}, method);
-      !allowed) {
+  if (Result<> allowed = hooks_->authenticated({.id = id_, .client = facts}, method); !allowed) {
     co_return allowed;
   }
   if (Result<> routed = check_decision(decision, facts); !routed) co_return routed;

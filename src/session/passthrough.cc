@@ -38,9 +38,8 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
   environment_.metrics.count_handshake("alpn", request.hello.alpn.empty() ? "no" : "yes");
   if (Result<> admitted = admit(); !admitted) co_return fail(unheard(std::move(admitted.error())));
 
-  route::Facts facts = route_facts(nullptr);
-  facts.tls = true;
-  if (Result<> allowed = snapshot_->hooks->startup({.id = id_, .client = facts}); !allowed)
+  route::Facts facts = route_facts();
+  if (Result<> allowed = hooks_->startup({.id = id_, .client = facts}); !allowed)
     co_return fail(unheard(allowed.error()));
   route::Decision decision = co_await snapshot_->routes->route(facts);
   if (Result<> routed = check_decision(decision, facts); !routed)

@@ -19,8 +19,8 @@ std::string_view c_string(std::string_view body) {
 }  // namespace
 
 RelayMachine::RelayMachine(config::Inspect inspect, policy::PostgresStats& stats,
-                           observe::Cell* cells)
-    : decodes_(inspect != config::Inspect::bytes), stats_(stats), cells_(cells) {}
+                           observe::Cell* cells, RelayEvents* events)
+    : decodes_(inspect != config::Inspect::bytes), stats_(stats), cells_(cells), events_(events) {}
 
 RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant now, Outbox& out) {
   if (!decodes_) {
@@ -118,17 +118,24 @@ void RelayMachine::on_server_message(const wire::Piece& piece, Instant now) {
       break;
     case from_server_type::kCommandComplete:
       copying_both_ = false;
-      stats_.on_command_complete(policy::command_of(c_string(piece.prefix)));
+      on_command_complete(c_string(piece.prefix));
       break;
     default:
       break;
   }
 }
 
+void RelayMachine::on_command_complete(std::string_view tag) {
+  policy::Command command = policy::command_of(tag);
+  if (events_ != nullptr) [[unlikely]]
+    events_->on_command_complete(command, tag);
+  tell(stats_.on_command_complete(command));
+}
+
 void RelayMachine::on_answer(char type, const wire::ResponseQueue::Attribution& answer,
                              Instant now) {
   if (type != from_server_type::kReadyForQuery) return;
-  stats_.on_ready_for_query(answer.status);
+  tell(stats_.on_ready_for_query(answer.status));
   observe::record(cells_ + RouteCells::kQuerySeconds, observe::kLatencyBuckets,
                   now - exchange_started_);
   exchange_started_ = now;  // of the next in the pipeline

@@ -15,6 +15,18 @@
 
 namespace trunkline::session {
 
+// Who wants to hear what statements did, as the hook chain does. Called from within the relay's
+// turn.
+class RelayEvents {
+ public:
+  // `tag` is the server's, without its zero byte.
+  virtual void on_command_complete(policy::Command command, std::string_view tag) = 0;
+  virtual void on_transaction_end(policy::TransactionsEnded ended) = 0;
+
+ protected:
+  ~RelayEvents() = default;
+};
+
 // What crosses the relay, message by message: decides what goes on, follows the state of the server
 // connection with its response queue, and feeds the statistics. Pure: bytes in, pieces to be
 // written out. Called once for each chunk that was read; allocates nothing but what a deep pipeline
@@ -29,7 +41,9 @@ class RelayMachine {
     violation,  // the stream is broken, see `violation()`
   };
 
-  RelayMachine(config::Inspect inspect, policy::PostgresStats& stats, observe::Cell* cells);
+  // `events` is null where nobody listens.
+  RelayMachine(config::Inspect inspect, policy::PostgresStats& stats, observe::Cell* cells,
+               RelayEvents* events = nullptr);
 
   // `input` loses what is dealt with; its bytes must stay until `out` is written.
   Verdict from_client(std::string_view& input, Instant now, Outbox& out);
@@ -61,11 +75,17 @@ class RelayMachine {
   void on_server_message(const wire::Piece& piece, Instant now);
   void on_answer(char type, const wire::ResponseQueue::Attribution& answer, Instant now);
   void ask_for_answers(Outbox& out) const;
+  void on_command_complete(std::string_view tag);
+  void tell(policy::TransactionsEnded ended) {
+    if (ended && events_ != nullptr) [[unlikely]]
+      events_->on_transaction_end(ended);
+  }
   Verdict refuse(wire::Direction direction, const wire::Piece& piece);
 
   const bool decodes_;
   policy::PostgresStats& stats_;
   observe::Cell* cells_;
+  RelayEvents* const events_;
   wire::FrameScanner client_scanner_{wire::kClientRules};
   wire::FrameScanner server_scanner_{wire::kServerRules};
   wire::ResponseQueue queue_;

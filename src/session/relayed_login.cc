@@ -243,7 +243,7 @@ std::string startup_message(const wire::StartupPacket& packet, const route::Deci
 io::Task<Result<>> Session::start_relayed(StartupRequest& request,
                                           const route::Decision& decision) {
   Instant deadline = began_ + snapshot_->login_timeout;
-  route::Facts facts = route_facts(&request.packet);
+  route::Facts facts = route_facts();
   if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
   server::LoginContext context = login_context();
   Instant connect_began = environment_.loop.now();

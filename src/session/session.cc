@@ -27,6 +27,7 @@ Session::Session(Environment& environment, uint32_t id, int fd, const io::Socket
       peer_(peer),
       listener_(std::move(listener)),
       snapshot_(environment.snapshot),
+      hooks_(snapshot_->hooks),
       began_(environment.loop.now()) {
   environment_.metrics.clients(state_).add();
 }
@@ -138,7 +139,16 @@ io::Task<> Session::say_goodbye(const Error& error) {
 }
 
 void Session::record_close(const Error& error) {
-  if (connected_) connected_->stats.on_session_end(connected_->machine.exchange_open());
+  if (connected_) {
+    policy::TransactionsEnded ended =
+        connected_->stats.on_session_end(connected_->machine.exchange_open());
+    if (ended) connected_->on_transaction_end(ended);
+  }
+  if (hooks_->wants(policy::HookEvent::close)) {
+    Duration age = environment_.loop.now() - began_;
+    hooks_->close({.id = id_, .client = route_facts()},
+                  {.reason = error.reason, .detail = error.message, .lifetime = age});
+  }
   environment_.metrics.closes(error.reason).add();
   if (error.reason == Reason::client_not_session && !observe::log_enabled(observe::Level::debug))
     return;

@@ -78,7 +78,7 @@ class Session : public ListNode<Session> {
   Result<> check_startup(const wire::StartupPacket& packet) const;
   Result<> check_decision(const route::Decision& decision, const route::Facts& facts) const;
   Result<> enter_route(const route::Decision& decision, const route::Facts& facts);
-  route::Facts route_facts(const wire::StartupPacket* startup) const;
+  route::Facts route_facts() const;
   server::LoginContext login_context() const;
   Result<> refused_by_server(const route::Decision& decision, server::Refusal refusal);
   void connect_relay(const route::Decision& decision, server::Connection connection,
@@ -104,6 +104,7 @@ class Session : public ListNode<Session> {
   io::SocketAddress peer_;
   std::shared_ptr<const Listener> listener_;
   std::shared_ptr<const Snapshot> snapshot_;  // during login
+  std::shared_ptr<const policy::HookChain> hooks_;
   policy::Ticket ticket_;
   const Instant began_;
   ClientState state_ = ClientState::login;
