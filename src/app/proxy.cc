@@ -58,6 +58,7 @@ void log_problems(observe::Level level, std::string_view event,
 Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> snapshot)
     : config_(std::move(config)),
       snapshot_(std::move(snapshot)),
+      metrics_prefix_(config_.metrics_prefix),
       workers_count_(config_.workers.value_or(usable_cpus())),
       metrics_(workers_count_ + 1),  // the control thread writes too
       cancels_(config_.node_id, process_secret(config_)),
@@ -130,6 +131,8 @@ upstream::Readiness Proxy::readiness() const {
 
 void Proxy::on_signal(int signal) {
   if (signal == SIGHUP) {
+    // One that comes during a reload may be about a newer file.
+    reload_again_ = reloading_;
     if (!reloading_ && !draining_) loop_.spawn(reload());
   } else if (draining_ || signal == SIGINT) {
     end();
@@ -172,11 +175,32 @@ io::Task<> Proxy::reload() {
     observe::log(observe::Level::error,
                  "reload refused: the configuration before it stays in force");
   } else {
+    warn_of_restart_only(*loaded.config);
     apply(std::move(*loaded.config), std::move(loaded.snapshot));
     observe::log(observe::Level::info, "configuration reloaded");
   }
   notifier_.ready();
   reloading_ = false;
+  if (std::exchange(reload_again_, false) && !draining_) loop_.spawn(reload());
+}
+
+// What is fixed when the process starts; the new value waits for the next start.
+void Proxy::warn_of_restart_only(const config::Config& next) const {
+  auto warn = [](std::string_view key, bool differs) {
+    if (!differs) return;
+    observe::log(observe::Level::warn, "this setting changes only with a restart", {{"key", key}});
+  };
+  auto secret = [](const config::Config& config) {
+    return config.secret ? config.secret->reveal() : std::string_view();
+  };
+  auto admin = [](const config::Config& config) {
+    return config.admin ? config.admin->address + ":" + std::to_string(config.admin->port) : "";
+  };
+  warn("workers", next.workers != config_.workers);
+  warn("node_id", next.node_id != config_.node_id);
+  warn("secret_file", !equal_in_constant_time(secret(next), secret(config_)));
+  warn("admin", admin(next) != admin(config_));
+  warn("metrics.prefix", next.metrics_prefix != config_.metrics_prefix);
 }
 
 void Proxy::apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot) {

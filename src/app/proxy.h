@@ -46,18 +46,20 @@ class Proxy final : private service::Control {
  private:
   void on_signal(int signal);
   io::Task<> reload();
+  void warn_of_restart_only(const config::Config& next) const;
   void apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot);
   void keep_route_metrics();
   io::Task<> drain();
   void end();
 
   observe::Registry& registry() override { return metrics_; }
-  std::string_view metrics_prefix() const override { return config_.metrics_prefix; }
+  std::string_view metrics_prefix() const override { return metrics_prefix_; }
   upstream::Readiness readiness() const override;
   bool draining() const override { return draining_; }
 
   config::Config config_;
   std::shared_ptr<const session::Snapshot> snapshot_;
+  const std::string metrics_prefix_;
   const uint32_t workers_count_;
   observe::Registry metrics_;
   session::CancelRegistry cancels_;
@@ -76,6 +78,7 @@ class Proxy final : private service::Control {
   // Of all routes: so that their counters are there from the start, with zeros.
   std::vector<std::shared_ptr<observe::Group>> route_metrics_;
   bool reloading_ = false;
+  bool reload_again_ = false;
   bool draining_ = false;
 };
 

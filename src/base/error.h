@@ -57,10 +57,7 @@ enum class Reason : uint8_t {
   server_io_error,
   server_protocol_error,
   relay_unavailable,  // `auth: relay` cannot work with this client and server
-  configuration_reload,
-  drain,  // shutdown
-  killed,
-  memory_limit,
+  drain,              // shutdown
   internal_error,
   kCount
 };

@@ -18,7 +18,8 @@ namespace trunkline::wire {
 // For protocol 3.0: process id and secret, eight bytes in all, laid out as PgBouncer's peers do, so
 // that either can pass on the other's requests: byte 0 random but for its sign, bytes 1 and 2 the
 // node's id (little-endian), the low two bits of byte 7 how often a request may still be passed on,
-// the rest random. A session is found by all eight bytes of its canonical key.
+// the rest random. A session is found by all eight bytes: a request of its client
+// carries the key unchanged.
 class ShortCancelKey {
  public:
   static constexpr size_t kBytes = 8;
