@@ -15,6 +15,8 @@ constexpr size_t kRecordBytes = SSL3_RT_MAX_PLAIN_LENGTH;
 constexpr size_t kRecordBytesOnWire = kRecordBytes + SSL3_RT_MAX_ENCRYPTED_OVERHEAD + 256;
 constexpr size_t kGatherBytes = 4 * kRecordBytesOnWire;
 constexpr const char* kTooManyRecords = "too many TLS records without data";
+// `send` starts with nothing unsent and stops at the first gathering the socket does not take
+// whole. So only answers of the protocol's own can block the writing.
 static_assert(kGatherBytes < kUnsentBytesMax);
 
 // Buffers that every layer of a thread uses during a call, and none between two calls.
@@ -176,7 +178,12 @@ int Layer::handshake(io::Socket& socket) {
 
 ssize_t Layer::recv(io::Socket& socket, std::span<char> into) {
   if (ended_) return result_at_end_;
-  if (write_blocked()) return -EAGAIN;
+  if (write_blocked()) flush(socket);
+  if (write_blocked()) {
+    // To wait for room here would leave the socket readable: a busy loop.
+    error_text_ = "the peer does not read";
+    return end(-EPROTO);
+  }
   Call call(*this, socket);
   size_t done = 0;
   while (done < into.size()) {

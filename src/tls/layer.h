@@ -10,7 +10,8 @@
 
 namespace trunkline::tls {
 
-// Ciphertext that the socket did not take, at most. While there is some, nothing more is encrypted.
+// While the socket has left so much ciphertext, nothing more is encrypted. Only a peer gets there
+// that has records answered (KeyUpdate) and does not read the answers: the next `recv` ends it.
 inline constexpr size_t kUnsentBytesMax = 128 * 1024;
 // Reads in a row that bring no data, only records about the connection (KeyUpdate, tickets, empty
 // ones). A read brings at most one record buffer of OpenSSL's (16 KiB and a bit).
@@ -36,7 +37,7 @@ class Layer {
   ssize_t recv(io::Socket& socket, std::span<char> into);
   ssize_t send(io::Socket& socket, std::span<const iovec> from);
   int flush(io::Socket& socket);
-  bool has_pending() const { return (has_more_ && !write_blocked()) || ended_; }
+  bool has_pending() const { return has_more_ || ended_; }
   bool has_unsent() const { return !unsent_.empty(); }
   void close_notify(io::Socket& socket);
 

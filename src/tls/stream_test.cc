@@ -175,6 +175,7 @@ TEST_F(StreamTest, stops_taking_when_the_peer_does_not_read) {
   EXPECT_TRUE(out->client_side.has_unsent());
   EXPECT_EQ(out->client_side.flush(), -EAGAIN);
   EXPECT_FALSE(out->client_side.is_idle());
+  EXPECT_EQ(out->client_side.recv(block), -EAGAIN) << "what was sent must not end the stream";
 
   std::string got;
   loop.spawn(send_all(out->client_side, ""));  // flushes
@@ -296,6 +297,28 @@ TEST_F(StreamTest, a_flood_of_key_updates_ends_the_stream_and_a_few_do_not) {
       EXPECT_EQ(out->server_side.last_error_text(), "too many TLS records without data");
     }
   }
+}
+
+TEST_F(StreamTest, a_peer_that_asks_for_key_updates_and_never_reads_ends_the_stream) {
+  constexpr int kUpdatesMax = 20'000;
+  constexpr size_t kKeyUpdateBytes = 5 + 22;  // on the wire
+  auto out = shake_hands("db.example");
+  int buffer = 4096;
+  setsockopt(out->client_side.socket().fd(), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+  std::string bytes(100, '\0');
+  ssize_t answer = 1;
+  int updates = 0;
+  while (answer > 0 && updates < kUpdatesMax) {
+    SSL_key_update(out->server_side.layer()->ssl(), SSL_KEY_UPDATE_REQUESTED);
+    ASSERT_EQ(send_text(out->server_side, "x"), 1);
+    ++updates;
+    run_until([&] { return out->client_side.readable(); });
+    answer = out->client_side.recv(bytes);
+  }
+  EXPECT_EQ(answer, -EPROTO);
+  EXPECT_EQ(out->client_side.last_error_text(), "the peer does not read");
+  EXPECT_GT(static_cast<size_t>(updates) * kKeyUpdateBytes, kUnsentBytesMax) << "too early";
+  EXPECT_EQ(out->client_side.recv(bytes), -EPROTO);
 }
 
 TEST_F(StreamTest, an_idle_stream_moves_to_another_loop) {
