@@ -32,11 +32,12 @@ uint8_t readiness_of(uint32_t bits) {
   return ready;
 }
 
-// Small requests and replies must not wait for an acknowledgement (Nagle). Fails harmlessly on unix
-// sockets.
-void set_no_delay(int fd) {
+// Small requests and replies must not wait for an acknowledgement (Nagle). A peer that vanished
+// without a word must not hold its session for ever: the system's keep-alive finds it out.
+void set_tcp_options(int fd) {
   int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
 }
 
 }  // namespace
@@ -126,14 +127,14 @@ std::expected<std::pair<int, SocketAddress>, int> EpollBackend::accept(int fd) {
   } while (accepted < 0 && (errno == EINTR || errno == ECONNABORTED));
   if (accepted < 0) return std::unexpected(-errno);
   auto peer = SocketAddress::from_raw(reinterpret_cast<sockaddr*>(&raw), length);
-  if (peer.is_ip()) set_no_delay(accepted);
+  if (peer.is_ip()) set_tcp_options(accepted);
   return std::pair{accepted, peer};
 }
 
 std::expected<int, int> EpollBackend::connect(const SocketAddress& to) {
   int fd = socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return std::unexpected(-errno);
-  if (to.is_ip()) set_no_delay(fd);
+  if (to.is_ip()) set_tcp_options(fd);
   if (::connect(fd, to.raw(), to.raw_length()) < 0 && errno != EINPROGRESS) {
     int error = errno;
     ::close(fd);

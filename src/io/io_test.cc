@@ -1,5 +1,7 @@
 #include <cstring>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
@@ -278,6 +280,27 @@ TEST_P(LoopTest, ConnectsAndAcceptsOverTcp) {
   EXPECT_EQ(acceptor.accept().error(), -EAGAIN);
   acceptor.stop();
   loop.backend().close(fd);
+}
+
+TEST(EpollBackend, TcpSocketsOfBothSidesSendAtOnceAndKeepAlive) {
+  EpollBackend backend;
+  int listening = open_listener(SocketAddress::ip(*IpAddress::parse("127.0.0.1"), 0), {}).value();
+  auto connected = backend.connect(bound_address(listening));
+  ASSERT_TRUE(connected.has_value());
+  auto accepted = backend.accept(listening);
+  ASSERT_TRUE(accepted.has_value());
+  auto option = [](int fd, int level, int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    getsockopt(fd, level, name, &value, &length);
+    return value;
+  };
+  for (int fd : {*connected, accepted->first}) {
+    EXPECT_EQ(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+    backend.close(fd);
+  }
+  backend.close(listening);
 }
 
 TEST_P(LoopTest, AnAcceptorMayBeStoppedInTheRoundInWhichAConnectionComes) {
