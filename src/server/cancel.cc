@@ -16,10 +16,14 @@ io::Task<Result<>> cancel(io::Loop& loop, Endpoint endpoint, bool encrypted, Can
   if (!stream) co_return fail(std::move(stream.error()));
   std::string request;
   wire::append_cancel_request(request, key.process_id, key.secret);
-  if (co_await tls::send_all(*stream, std::move(request), deadline) == 0) {
-    std::array<char, 64> ignored;
-    while (co_await tls::receive_some(*stream, ignored, deadline) > 0) {
-    }
+  if (int sent = co_await tls::send_all(*stream, std::move(request), deadline); sent != 0) {
+    co_return fail({.reason = Reason::server_io_error,
+                    .side = Side::server,
+                    .sqlstate = sqlstate::kConnectionFailure,
+                    .message = "could not send the cancel request"});
+  }
+  std::array<char, 64> ignored;
+  while (co_await tls::receive_some(*stream, ignored, deadline) > 0) {
   }
   stream->close();
   co_return {};

@@ -230,6 +230,9 @@ TEST_F(HttpServerTest, ConnectionsAreBounded) {
 }
 
 TEST_F(HttpServerTest, WithoutDescriptorsClientsWaitAndTheLoopDoesNotSpin) {
+#if __has_feature(address_sanitizer)
+  GTEST_SKIP() << "the sanitizer's own look-ups need descriptors";
+#endif
   start();
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);

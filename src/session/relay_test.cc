@@ -117,7 +117,7 @@ class Relayed {
     server_.close();
   }
   void stop() {
-    relay.ask_to_end({.reason = Reason::killed}, false);
+    relay.ask_to_end({.reason = Reason::client_limit}, false);
     run_to_end();
   }
   Reason reason() const { return end ? end->reason : Reason::kCount; }
@@ -352,9 +352,9 @@ TEST(RelayTest, EndingNowDoesNotWait) {
   session.start();
   session.client.say(kSelect);
   worker.run_until([&] { return session.server.heard == kSelect; });
-  session.relay.ask_to_end({.reason = Reason::killed}, false);
+  session.relay.ask_to_end({.reason = Reason::client_limit}, false);
   session.run_to_end();
-  EXPECT_EQ(session.reason(), Reason::killed);
+  EXPECT_EQ(session.reason(), Reason::client_limit);
   EXPECT_EQ(session.metrics.postgres->total(policy::kTransactionsRollback), 1);
 }
 
@@ -531,7 +531,7 @@ TEST(RelayTest, ASessionThatEndsPassesOnTheBufferItWaitedFor) {
   worker.run_a_while();
   second.client.say(kSelect);
   worker.run_a_while();
-  first.relay.ask_to_end({.reason = Reason::killed}, false);
+  first.relay.ask_to_end({.reason = Reason::client_limit}, false);
   taken.reset();  // tells the first, which ends without taking it
   first.run_to_end();
   worker.run_until([&] { return second.server.heard == kSelect; });

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -46,7 +47,11 @@ Error lost(Side side, ssize_t result) {
     error.sqlstate = sqlstate::kConnectionFailure;
     error.message = "server closed the connection unexpectedly";
   }
-  if (result == -ETIMEDOUT) error.reason = Reason::login_timeout;
+  if (result == -ETIMEDOUT) {
+    error.reason = Reason::login_timeout;
+    error.sqlstate = sqlstate::kQueryCanceled;
+    error.message = "canceling authentication due to timeout";
+  }
   return error;
 }
 
@@ -97,13 +102,17 @@ class RelayedLogin {
           sent != 0) {
         co_return fail(lost(Side::server, sent));
       }
-      if (!client_.readable() && !server_.readable()) {
-        uint32_t woken =
-            co_await waiter.wait(wake::kClientReadable | wake::kServerReadable | wake::kDeadline);
+      // A client is listened to only while it owes an answer: what it sends ahead waits in its
+      // socket, so that nothing can pile up here.
+      bool client_is_ready = answer_owed_ && client_.readable();
+      if (!client_is_ready && !server_.readable()) {
+        uint32_t wanted = wake::kServerReadable | wake::kDeadline;
+        if (answer_owed_) wanted |= wake::kClientReadable;
+        uint32_t woken = co_await waiter.wait(wanted);
         if ((woken & wake::kDeadline) != 0) co_return fail(lost(Side::client, -ETIMEDOUT));
       }
       if (Result<> got = read(server_, from_server_, Side::server); !got) co_return got;
-      // What a client sends ahead of being asked waits until it is.
+      if (!answer_owed_) continue;
       if (Result<> got = read(client_, from_client_, Side::client); !got) co_return got;
     }
   }
@@ -144,9 +153,7 @@ class RelayedLogin {
               "Give the route's \"login\" a password and set \"auth: terminate\", or use "
               "scram-sha-256."));
         }
-        in_sasl_ = request->code == wire::authentication::kSasl;
-        authenticated_ |= request->code == wire::authentication::kOk;
-        to_client_ += next.message;
+        on_request(*request, next.message);
         return {};
       }
       case from_server::kErrorResponse:
@@ -178,9 +185,26 @@ class RelayedLogin {
     }
   }
 
+  void on_request(const wire::AuthenticationRequest& request, std::string_view message) {
+    namespace code = wire::authentication;
+    in_sasl_ = request.code == code::kSasl;
+    authenticated_ |= request.code == code::kOk;
+    answer_owed_ = request.code != code::kOk && request.code != code::kSaslFinal;
+    std::optional<std::vector<std::string_view>> offered;
+    if (in_sasl_) offered = request.mechanisms();
+    if (!offered) {
+      to_client_ += message;
+      return;
+    }
+    // Without TLS a client cannot bind to a channel, and libpq gives up when it is offered to.
+    offers_plus_ = std::ranges::find(*offered, kPlus) != offered->end();
+    if (!client_.is_encrypted()) std::erase(*offered, kPlus);
+    wire::append_authentication_sasl(to_client_, *offered);
+  }
+
   Result<> take_from_client() {
     using Kind = wire::MessageBuffer::Next::Kind;
-    while (!authenticated_) {
+    while (answer_owed_) {
       wire::MessageBuffer::Next next = from_client_.next();
       if (next.kind == Kind::need_more) return {};
       if (next.kind != Kind::message) return fail(broken(Side::client));
@@ -188,6 +212,7 @@ class RelayedLogin {
         if (Result<> binding = check_binding(next.body); !binding) return binding;
       }
       to_server_ += next.message;
+      answer_owed_ = false;
       from_client_.pop();
     }
     return {};
@@ -201,7 +226,7 @@ class RelayedLogin {
     ByteReader reader(body);
     std::string_view mechanism = reader.read_c_string().value_or("");
     std::string_view data = reader.read<uint32_t>() ? reader.rest() : "";
-    bool binds = data.starts_with('y') || data.starts_with('p');
+    bool binds = (data.starts_with('y') && offers_plus_) || data.starts_with('p');
     if (!mechanism.starts_with("SCRAM-") || !binds) return {};
     if (client_.end_point_hash() == server_.end_point_hash()) return {};
     return fail(unavailable(
@@ -219,7 +244,11 @@ class RelayedLogin {
   wire::MessageBuffer from_server_;
   std::string to_client_;
   std::string to_server_;
+  static constexpr std::string_view kPlus = "SCRAM-SHA-256-PLUS";
+
+  bool answer_owed_ = false;  // the client's, to the server's last request
   bool in_sasl_ = false;
+  bool offers_plus_ = false;
   bool authenticated_ = false;
   bool ready_ = false;
 };
@@ -249,7 +278,12 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
   Instant connect_began = environment_.loop.now();
   auto opened = co_await upstream::open(decision.upstream, server::Encryption::as_configured,
                                         context, environment_.process.resolver, deadline);
-  if (!opened) co_return refused_by_server(decision, std::move(opened.error()));
+  if (!opened) {
+    // Nobody has proven anything yet: where the servers are is not for everybody's eyes.
+    Error& error = opened.error().error;
+    error.detail = std::exchange(error.message, "could not connect to the server");
+    co_return refused_by_server(decision, std::move(opened.error()));
+  }
 
   const std::string& user = decision.user ? *decision.user : request.packet.user;
   std::string startup = startup_message(request.packet, decision, user);

@@ -89,7 +89,8 @@ Instant Session::client_stalled_since() const {
 }
 
 void Session::cancel(std::move_only_function<void(bool sent)> done) {
-  if (state_ != ClientState::active) return done(false);
+  bool has_key = state_ == ClientState::active && !connected_->server.cancel_key.secret.empty();
+  if (!has_key) return done(false);
   // Its own coroutine with its own copies: the session may end meanwhile.
   auto run = [](Environment& environment, server::Endpoint endpoint, bool encrypted,
                 server::CancelKey key, std::move_only_function<void(bool)> tell) -> io::Task<> {

@@ -5,6 +5,17 @@
 
 namespace trunkline::wire {
 
+// What was taken is forgotten before more comes, or a stream that never pauses between two messages
+// would make the buffer grow for ever.
+void MessageBuffer::append(std::string_view bytes) {
+  if (begin_ > 0) {
+    wipe(bytes_.data(), begin_);
+    bytes_.erase(0, begin_);
+    begin_ = 0;
+  }
+  bytes_.append(bytes);
+}
+
 MessageBuffer::Next MessageBuffer::next() const {
   std::string_view rest = std::string_view(bytes_).substr(begin_);
   if (rest.empty()) return {};
@@ -32,7 +43,7 @@ void MessageBuffer::pop() {
   assert(first.kind == Next::Kind::message);
   begin_ += first.message.size();
   if (begin_ == bytes_.size()) {
-    bytes_.clear();
+    wipe(bytes_);
     begin_ = 0;
   }
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/secret.h"
 #include "wire/frame.h"
 
 namespace trunkline::wire {
@@ -17,7 +18,11 @@ class MessageBuffer {
   MessageBuffer(const FrameRules& rules, size_t message_bytes_max)
       : rules_(rules), message_bytes_max_(message_bytes_max) {}
 
-  void append(std::string_view bytes) { bytes_.append(bytes); }
+  ~MessageBuffer() { wipe(bytes_); }  // passwords come this way
+  MessageBuffer(const MessageBuffer&) = delete;
+  MessageBuffer& operator=(const MessageBuffer&) = delete;
+
+  void append(std::string_view bytes);
 
   struct Next {
     enum class Kind : uint8_t { need_more, message, violation, too_large } kind = Kind::need_more;

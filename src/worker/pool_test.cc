@@ -135,7 +135,7 @@ class WorkerPoolTest : public testing::Test {
     return session::WorkerMetrics(test_process_.metrics, worker).clients(ClientState::active).get();
   }
   static Error killed() {
-    return {.reason = Reason::killed, .sqlstate = sqlstate::kAdminShutdown, .message = "go"};
+    return {.reason = Reason::client_limit, .sqlstate = sqlstate::kAdminShutdown, .message = "go"};
   }
 
   io::Loop loop_{std::make_unique<io::EpollBackend>()};
