@@ -97,6 +97,25 @@ TEST(Slab, WhoeverIsToldAndNeedsNothingTellsTheNext) {
   slab.tell_next();
 }
 
+TEST(Slab, AHigherLimitTellsAsManyAsItMakesRoomFor) {
+  struct Counter final : SlabWaiter {
+    void buffer_is_free() override { ++told; }
+    int told = 0;
+  };
+  Slab slab(1024, 1, 1);
+  Counter a, b, c;
+  Lease lease = slab.borrow();
+  for (Counter* waiter : {&a, &b, &c}) slab.wait(*waiter);
+  EXPECT_EQ(slab.waiters(), 3U);
+  slab.set_limit(1);
+  EXPECT_EQ(slab.waiters(), 3U) << "there is no room";
+  slab.set_limit(3);
+  EXPECT_EQ(a.told, 1);
+  EXPECT_EQ(b.told, 1);
+  EXPECT_EQ(c.told, 0) << "two fit";
+  EXPECT_EQ(slab.waiters(), 1U);
+}
+
 TEST(Secret, MovesAndCompares) {
   Secret a("hunter2");
   Secret b = std::move(a);

@@ -49,6 +49,12 @@ class IntrusiveList {
   }
 
   bool empty() const { return head_.next_ == &head_; }
+  // Walks the list: objects leave it without telling, so that no counter could be kept.
+  size_t count() const {
+    size_t nodes = 0;
+    for (const Node* node = head_.next_; node != &head_; node = node->next_) ++nodes;
+    return nodes;
+  }
   T& front() { return *static_cast<T*>(head_.next_); }
 
   void push_back(T& object) { insert_before(head_, object); }

@@ -39,6 +39,11 @@ void Slab::give_back(char* buffer) {
   if (SlabWaiter* waiter = waiting_.pop_front()) waiter->buffer_is_free();
 }
 
+void Slab::set_limit(size_t limit_buffers) {
+  limit_ = limit_buffers;
+  for (size_t told = in_use_; told < limit_ && has_waiters(); ++told) tell_next();
+}
+
 void Lease::reset() {
   if (data_ != nullptr) slab_->give_back(data_);
   slab_ = nullptr;

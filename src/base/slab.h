@@ -69,11 +69,14 @@ class Slab {
     if (SlabWaiter* waiter = waiting_.pop_front()) waiter->buffer_is_free();
   }
   bool has_waiters() const { return !waiting_.empty(); }
+  // Walks them: not for the hot path.
+  size_t waiters() const { return waiting_.count(); }
 
   size_t buffer_bytes() const { return buffer_bytes_; }
   size_t in_use() const { return in_use_; }
   size_t limit() const { return limit_; }
-  void set_limit(size_t limit_buffers) { limit_ = limit_buffers; }
+  // A higher limit tells as many waiters as it makes room for.
+  void set_limit(size_t limit_buffers);
 
  private:
   friend class Lease;
