@@ -333,6 +333,56 @@ TEST_P(LoopTest, ARefusedConnectTellsSo) {
   EXPECT_EQ(error, -ECONNREFUSED);
 }
 
+// A unix listener whose backlog is full.
+struct FullBacklogTest : testing::Test {
+  Loop loop{std::make_unique<EpollBackend>()};
+  SocketAddress address = *SocketAddress::unix_path(testing::TempDir() + "trunkline_backlog_" +
+                                                    std::to_string(getpid()));
+  int listening = open_listener(address, {.backlog = 1}).value();
+  std::vector<int> waiting;  // not accepted yet
+  int result = 1;
+
+  FullBacklogTest() {
+    std::expected<int, int> fd;
+    while ((fd = loop.backend().connect(address))) waiting.push_back(*fd);
+    EXPECT_EQ(fd.error(), -EAGAIN);
+  }
+  ~FullBacklogTest() override {
+    for (int fd : waiting) close(fd);
+    close(listening);
+    unlink(std::string(address.path()).c_str());
+  }
+
+  void start_connect(Duration patience) {
+    loop.spawn([](Loop& on, SocketAddress to, Duration within, int& out) -> Task<> {
+      auto socket = co_await connect(on, to, on.now() + within);
+      out = socket ? 0 : socket.error();
+    }(loop, address, patience, result));
+  }
+  void run_to_end() {
+    while (loop.spawned() > 0) loop.run_once(true);
+  }
+};
+
+TEST_F(FullBacklogTest, AConnectWaitsForRoom) {
+  start_connect(10s);
+  for (int i = 0; i < 3 && loop.spawned() > 0; ++i) loop.run_once(true);
+  EXPECT_EQ(result, 1) << "it is still trying";
+  auto accepted = loop.backend().accept(listening);
+  ASSERT_TRUE(accepted.has_value());
+  waiting.push_back(accepted->first);
+  run_to_end();
+  EXPECT_EQ(result, 0);
+}
+
+TEST_F(FullBacklogTest, AConnectGivesUpAtItsDeadline) {
+  Instant before = loop.backend().now();
+  start_connect(35ms);
+  run_to_end();
+  EXPECT_EQ(result, -ETIMEDOUT);
+  EXPECT_GE(loop.backend().now() - before, 35ms);
+}
+
 TEST_P(LoopTest, ASocketMovesToAnotherLoop) {
   auto [a, b] = socket_pair();
   iovec part = view("moved");

@@ -1,8 +1,15 @@
 #include "io/socket.h"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace trunkline::io {
+
+namespace {
+
+constexpr Duration kBacklogRetry = std::chrono::milliseconds(10);
+
+}  // namespace
 
 void Registration::on_event(uint8_t readiness) {
   if (fd < 0) return;  // closed earlier in this batch
@@ -92,9 +99,16 @@ int Socket::release() {
 
 Task<std::expected<Socket, int>> connect(Loop& loop, SocketAddress to, Instant deadline) {
   std::expected<int, int> fd = loop.backend().connect(to);
+  // The backlog of a unix listener is full: nothing tells when there is room again, unix(7).
+  while (!fd && fd.error() == -EAGAIN && to.is_unix()) {
+    Instant now = loop.now();
+    if (now >= deadline) co_return std::unexpected(-ETIMEDOUT);
+    co_await loop.sleep_until(std::min(now + kBacklogRetry, deadline));
+    fd = loop.backend().connect(to);
+  }
   if (!fd) co_return std::unexpected(fd.error());
   Socket socket(loop, *fd, to.is_unix());
-  if (to.is_unix()) co_return std::move(socket);  // unix sockets connect at once or not at all
+  if (to.is_unix()) co_return std::move(socket);  // a unix socket that connects has done so at once
   socket.expect_write_event();
   if (!co_await socket.wait_writable(deadline)) co_return std::unexpected(-ETIMEDOUT);
   if (int error = loop.backend().take_error(*fd); error < 0) co_return std::unexpected(error);
