@@ -10,6 +10,10 @@ namespace trunkline::app {
 
 namespace {
 
+// Beside a login for each client that may come in: room to tell those beyond `max_clients` so, and
+// for cancel requests.
+constexpr uint32_t kLoginsReserve = 100;
+
 void append(std::vector<config::Problem>& to, std::vector<config::Problem> from) {
   std::ranges::move(from, std::back_inserter(to));
 }
@@ -48,6 +52,7 @@ std::shared_ptr<const session::Snapshot> compile(const config::Config& config,
   snapshot->login_timeout = config.login_timeout;
   snapshot->max_message_bytes = config.max_message_size;
   snapshot->memory_limit = config.memory_limit;
+  snapshot->logins_max = config.max_clients + kLoginsReserve;
   snapshot->hooks = std::make_shared<policy::HookChain>();
 
   tls::Findings findings;

@@ -44,6 +44,7 @@ TEST(SnapshotTest, HasEachModulesPart) {
   EXPECT_NE(snapshot->hooks, nullptr);
   EXPECT_EQ(snapshot->login_timeout, 15s);
   EXPECT_EQ(snapshot->max_message_bytes, 1U << 20);
+  EXPECT_EQ(snapshot->logins_max, 10100U);
 }
 
 TEST(SnapshotTest, ComplaintsOfAllModulesComeTogether) {

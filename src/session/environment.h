@@ -42,6 +42,7 @@ struct Snapshot {
   Duration login_timeout;
   size_t max_message_bytes;
   uint64_t memory_limit;
+  uint32_t logins_max;  // connections of the process that are not logged in, at the same time
   std::shared_ptr<const route::RouteTable> routes;
   std::shared_ptr<const upstream::Set> upstreams;
   std::shared_ptr<const auth::AuthConfig> auth;

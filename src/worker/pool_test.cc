@@ -1,9 +1,11 @@
 #include "worker/pool.h"
 
 #include <algorithm>
+#include <ctime>
 #include <gtest/gtest.h>
 #include <memory>
 #include <string>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -24,9 +26,10 @@ const std::string kReady("Z\0\0\0\5I", 6);
 // A client that logs in as whoever trust lets in, and keeps what it hears.
 class Client {
  public:
-  explicit Client(const io::SocketAddress& to)
+  explicit Client(const io::SocketAddress& to, bool silent = false)
       : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     EXPECT_EQ(::connect(fd_, to.raw(), to.raw_length()), 0);
+    if (silent) return;
     std::string startup;
     wire::append_startup(startup, wire::kProtocol30, {{{"user", "ann"}}});
     say(startup);
@@ -95,6 +98,7 @@ class WorkerPoolTest : public testing::Test {
     made->login_timeout = 10s;
     made->max_message_bytes = 1 << 20;
     made->memory_limit = memory_limit;
+    made->logins_max = logins_max_;
     made->upstreams = upstream::Set::compile(config, nullptr, findings);
     made->routes = *route::RouteTable::compile(config, made->upstreams);
     made->auth = std::make_shared<const auth::AuthConfig>(*auth::compile(config));
@@ -117,9 +121,9 @@ class WorkerPoolTest : public testing::Test {
       std::this_thread::sleep_for(1ms);
     }
   }
-  void connect(size_t clients) {
+  void connect(size_t clients, bool silent = false) {
     for (size_t i = 0; i < clients; ++i) {
-      clients_.push_back(std::make_unique<Client>(io::bound_address(listening_fd_)));
+      clients_.push_back(std::make_unique<Client>(io::bound_address(listening_fd_), silent));
     }
   }
   void connect_and_log_in(size_t clients) {
@@ -146,6 +150,7 @@ class WorkerPoolTest : public testing::Test {
   session::Process process_ = test_process_.process(pool_);
   std::vector<std::unique_ptr<Client>> clients_;
   int listening_fd_ = -1;
+  uint32_t logins_max_ = 1000;
 };
 
 TEST_F(WorkerPoolTest, SessionsAreSpreadEvenly) {
@@ -190,6 +195,60 @@ TEST_F(WorkerPoolTest, DrainingWaitsForAnAnswerThatIsDueAndEndingDoesNot) {
   pool_.end_sessions(killed());
   run_until([this] { return clients_[0]->is_out(); });
   run_until([this] { return pool_.sessions() == 0; });
+}
+
+TEST_F(WorkerPoolTest, SilentConnectionsBeyondTheBoundWaitOutside) {
+  logins_max_ = 3;
+  start(kWorkers);  // two for each worker: shares are rounded up
+  connect(8, true);
+  run_until([this] { return pool_.sessions() == 4; });
+  connect(1);
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(pool_.sessions(), 4);
+  EXPECT_FALSE(clients_.back()->is_in());
+  clients_.erase(clients_.begin(), clients_.begin() + 6);
+  run_until([this] { return clients_.back()->is_in(); });
+  run_until([this] { return pool_.sessions() == 3; });
+}
+
+TEST_F(WorkerPoolTest, ClientsThatAreInDoNotCountAsLogins) {
+  logins_max_ = 1;
+  start(1);
+  connect_and_log_in(5);
+  EXPECT_EQ(active(0), 5);
+}
+
+TEST_F(WorkerPoolTest, DrainingDuringAPauseAcceptsNobodyAfterwards) {
+  logins_max_ = 1;
+  start(1);
+  connect(3, true);
+  run_until([this] { return pool_.sessions() == 1; });
+  pool_.drain();
+  clients_.erase(clients_.begin());
+  run_until([this] { return pool_.sessions() == 0; });
+  std::this_thread::sleep_for(100ms);
+  session::WorkerMetrics metrics(test_process_.metrics, 0);
+  EXPECT_EQ(metrics.accepted().get(), 1);
+}
+
+TEST_F(WorkerPoolTest, WithoutDescriptorsTheBacklogWaitsAndTheLoopRests) {
+  start(1);
+  connect_and_log_in(1);
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  int waiting = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  io::SocketAddress to = io::bound_address(listening_fd_);
+  EXPECT_EQ(::connect(waiting, to.raw(), to.raw_length()), 0);
+  std::clock_t spent_before = std::clock();
+  std::this_thread::sleep_for(300ms);
+  double spent_s = static_cast<double>(std::clock() - spent_before) / CLOCKS_PER_SEC;
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(pool_.sessions(), 1);
+  EXPECT_LT(spent_s, 0.1) << "of 0.3 s";
+  run_until([this] { return pool_.sessions() == 2; });
+  ::close(waiting);
 }
 
 TEST_F(WorkerPoolTest, TheSlowestReaderIsEndedWhenBuffersAreShort) {

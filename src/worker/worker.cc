@@ -66,40 +66,64 @@ void Worker::set_memory_limit(uint64_t bytes) {
 }
 
 void Worker::start_accepting() {
-  for (size_t i = 0; i < listening_fds_.size(); ++i) {
-    acceptors_.push_back(std::make_unique<io::Acceptor>(loop_, listening_fds_[i]));
-    loop_.spawn(accept_loop(i));
-  }
+  acceptors_.resize(listening_fds_.size());
+  for (size_t i = 0; i < listening_fds_.size(); ++i) loop_.spawn(accept_loop(i));
 }
 
 void Worker::stop_accepting() {
-  for (auto& acceptor : acceptors_) acceptor->stop();
+  for (auto& acceptor : acceptors_) {
+    if (acceptor) acceptor->stop();
+  }
+}
+
+// The first relief of memory_limit: whoever is not in yet waits outside. So does a new client while
+// those that have said nothing yet, or are being shown out, have taken all the room there is for
+// them; login_timeout bounds how long they do.
+bool Worker::is_full() {
+  if (short_of_memory_) return true;
+  uint64_t share = (environment_.snapshot->logins_max + workers_ - 1) / workers_;
+  return sessions() - metrics_.clients(session::ClientState::active).get() >= share;
 }
 
 io::Task<> Worker::accept_loop(size_t listener) {
-  io::Acceptor& acceptor = *acceptors_[listener];
+  std::unique_ptr<io::Acceptor>& acceptor = acceptors_[listener];
   io::Waiter waiter(loop_);
-  acceptor.bind(waiter);
-  for (;;) {
-    co_await waiter.wait(io::kReadable);
-    for (size_t i = 0; i < kAcceptsPerWake; ++i) {
-      std::expected<io::Acceptor::Accepted, int> accepted = acceptor.accept();
-      if (accepted) {
-        metrics_.accepted().add();
-        dispatch_({accepted->fd, accepted->peer, listener});
-        continue;
-      }
-      if (accepted.error() == -EAGAIN) break;
-      // No descriptors or memory left: what waits in the backlog is taken when some are free again.
-      observe::log(observe::Level::error, "could not accept a connection",
-                   {{"error", std::strerror(-accepted.error())}});
-      co_await loop_.sleep_until(loop_.now() + 100ms);
-      break;
+  bool failing = false;
+  while (!draining_) {
+    if (!acceptor) {
+      acceptor = std::make_unique<io::Acceptor>(loop_, listening_fds_[listener]);
+      acceptor->bind(waiter);
     }
-    // The first relief of memory_limit: whoever is not in yet waits outside.
-    while (short_of_memory_) co_await loop_.sleep_until(loop_.now() + kReliefInterval);
-    co_await waiter.yield();
+    co_await waiter.wait(io::kReadable);
+    int error = is_full() ? 0 : accept_some(listener);
+    // Once, not at each look.
+    if (error != 0 && !failing) {
+      observe::log(observe::Level::error, "could not accept a connection",
+                   {{"error", std::strerror(error)}});
+    }
+    failing = error != 0;
+    if (error == 0 && !is_full()) {
+      co_await waiter.yield();
+      continue;
+    }
+    // The socket stays readable for as long as a client waits: registered, it would keep the loop
+    // turning.
+    acceptor.reset();
+    do {
+      co_await loop_.sleep_until(loop_.now() + kAcceptPause);
+    } while (is_full() && !draining_);
   }
+}
+
+// The error, if there is no descriptor or memory for the next connection; 0 otherwise.
+int Worker::accept_some(size_t listener) {
+  for (size_t i = 0; i < kAcceptsPerWake && !is_full(); ++i) {
+    std::expected<io::Acceptor::Accepted, int> accepted = acceptors_[listener]->accept();
+    if (!accepted) return accepted.error() == -EAGAIN ? 0 : -accepted.error();
+    metrics_.accepted().add();
+    dispatch_({accepted->fd, accepted->peer, listener});
+  }
+  return 0;
 }
 
 void Worker::adopt(Accepted accepted) {

@@ -67,7 +67,12 @@ class Worker {
   static constexpr size_t kAcceptsPerWake = 64;
   static constexpr Duration kReliefInterval = 500ms;
 
+  // How long the backlog is left alone when there is no room, before the next look.
+  static constexpr Duration kAcceptPause = 20ms;
+
   io::Task<> accept_loop(size_t listener);
+  int accept_some(size_t listener);
+  bool is_full();
   io::Task<> serve(std::unique_ptr<session::Session> session);
   io::Task<> relieve_memory();
   void start_accepting();
@@ -83,7 +88,7 @@ class Worker {
   session::Environment environment_;
   const std::vector<int> listening_fds_;
   Dispatch dispatch_;
-  std::vector<std::unique_ptr<io::Acceptor>> acceptors_;
+  std::vector<std::unique_ptr<io::Acceptor>> acceptors_;  // null during a pause
   IntrusiveList<session::Session, session::Session> sessions_;
   std::unordered_map<uint32_t, session::Session*> by_id_;
   std::atomic<uint32_t> sessions_count_ = 0;
