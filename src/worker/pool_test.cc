@@ -251,18 +251,38 @@ TEST_F(WorkerPoolTest, WithoutDescriptorsTheBacklogWaitsAndTheLoopRests) {
   ::close(waiting);
 }
 
-TEST_F(WorkerPoolTest, TheSlowestReaderIsEndedWhenBuffersAreShort) {
+// Thirty-two times more than buffers and sockets hold.
+std::string many_rows() {
   std::string row("D", 1);
   append_big_endian<uint32_t>(row, (1 << 20) + 4);
   row.append(1 << 20, 'd');
   std::string rows;
   for (int i = 0; i < 32; ++i) rows += row;
-  start(1, rows, 0);  // the least there is: two buffers
-  connect(3);         // which read nothing
+  return rows;
+}
+
+TEST_F(WorkerPoolTest, TheSlowestReaderIsEndedWhenBuffersAreShort) {
+  start(1, many_rows(), 0);  // the least there is: two buffers
+  connect(3);                // which read nothing
   run_until([this] { return pool_.sessions() == 3; });
   run_until([this] { return pool_.sessions() == 2; });
   session::WorkerMetrics metrics(test_process_.metrics, 0);
-  EXPECT_EQ(metrics.closes(Reason::client_slow).get(), 1);
+  EXPECT_EQ(metrics.closes(Reason::client_slow).get(), 1) << "one waited, so one had to go";
+}
+
+TEST_F(WorkerPoolTest, AsManySlowReadersAreEndedAtOnceAsWaitForABuffer) {
+  constexpr size_t kBuffers = 6;
+  start(1, many_rows(), kBuffers * 64 * 1024);
+  connect(2 * kBuffers);
+  session::WorkerMetrics metrics(test_process_.metrics, 0);
+  auto ended = [&] { return metrics.closes(Reason::client_slow).get(); };
+  run_until([&] { return ended() > 0; });
+  Instant first = Clock::now();
+  run_until([&] { return ended() == kBuffers; });
+  // Two looks at most, as they need not have stalled at the same time.
+  EXPECT_LT(Clock::now() - first, 1500ms);
+  std::this_thread::sleep_for(600ms);
+  EXPECT_EQ(ended(), kBuffers) << "nobody waits any more";
 }
 
 TEST_F(WorkerPoolTest, ACancelForASessionThatIsGoneIsAnswered) {

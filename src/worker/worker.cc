@@ -187,27 +187,33 @@ void Worker::cancel(uint32_t session, std::move_only_function<void(bool sent)> d
 }
 
 // While buffers are short, new clients wait outside, readers wait for a buffer (they do so by
-// themselves), and the client that has let its bytes lie longest is ended.
+// themselves), and clients that let their bytes lie are ended.
 io::Task<> Worker::relieve_memory() {
   for (;;) {
     co_await loop_.sleep_until(loop_.now() + kReliefInterval);
     short_of_memory_ = slab_.has_waiters();
-    if (!short_of_memory_) continue;
-    session::Session* slowest = nullptr;
-    sessions_.for_each([&](session::Session& session) {
-      if (slowest == nullptr || session.client_stalled_since() < slowest->client_stalled_since()) {
-        slowest = &session;
-      }
-    });
-    bool stalls =
-        slowest != nullptr && slowest->client_stalled_since() < loop_.now() - kReliefInterval;
-    if (!stalls) continue;
-    slowest->ask_to_end(
-        {.reason = Reason::client_slow,
-         .side = Side::client,
-         .sqlstate = sqlstate::kOutOfMemory,
-         .message = "terminating connection: the client does not read and memory_limit is reached"},
-        false);
+    if (short_of_memory_) end_slowest(slab_.waiters());
+  }
+}
+
+// Those that have stalled longest, at most so many: each holds the buffer that its client does not
+// take.
+void Worker::end_slowest(size_t sessions_max) {
+  Instant patience_ends = loop_.now() - kReliefInterval;
+  std::vector<std::pair<Instant, session::Session*>> stalled;
+  sessions_.for_each([&](session::Session& session) {
+    Instant since = session.client_stalled_since();
+    if (since < patience_ends) stalled.emplace_back(since, &session);
+  });
+  std::ranges::sort(stalled);
+  if (stalled.size() > sessions_max) stalled.resize(sessions_max);
+  for (auto& [since, session] : stalled) {
+    session->ask_to_end({.reason = Reason::client_slow,
+                         .side = Side::client,
+                         .sqlstate = sqlstate::kOutOfMemory,
+                         .message = "terminating connection: the client does not read and "
+                                    "memory_limit is reached"},
+                        false);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <latch>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/intrusive_list.h"
@@ -75,6 +76,7 @@ class Worker {
   bool is_full();
   io::Task<> serve(std::unique_ptr<session::Session> session);
   io::Task<> relieve_memory();
+  void end_slowest(size_t sessions_max);
   void start_accepting();
   void stop_accepting();
   void set_memory_limit(uint64_t bytes);
