@@ -54,7 +54,12 @@ std::expected<void, std::string> Listeners::open(const std::vector<config::Liste
     }
     names_.push_back(listener_name(entry));
   }
-  for (const InheritedSocket& unclaimed : inherited) ::close(unclaimed.fd);
+  // Whoever connects there would be refused without a word: the unit and the file disagree.
+  for (const InheritedSocket& unclaimed : inherited) {
+    errors += "the service manager passed a socket for " + unclaimed.address.to_string() +
+              ": no entry of \"listen\" has this address\n";
+    ::close(unclaimed.fd);
+  }
   if (!errors.empty()) return std::unexpected(std::move(errors));
   return {};
 }

@@ -20,7 +20,8 @@ class Listeners {
   Listeners& operator=(const Listeners&) = delete;
 
   // Opens what is configured; sockets that systemd has opened already (same address) are taken
-  // over. The error names every address that could not be listened on.
+  // over. The error names every address that could not be listened on, and those that were passed
+  // and are in no entry.
   std::expected<void, std::string> open(const std::vector<config::Listen>& listen,
                                         std::vector<InheritedSocket> inherited);
 
