@@ -58,7 +58,7 @@ void log_problems(observe::Level level, std::string_view event,
 Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> snapshot)
     : config_(std::move(config)),
       snapshot_(std::move(snapshot)),
-      metrics_prefix_(config_.metrics_prefix),
+      fixed_(config_),
       workers_count_(config_.workers.value_or(usable_cpus())),
       metrics_(workers_count_ + 1),  // the control thread writes too
       cancels_(config_.node_id, process_secret(config_)),
@@ -161,6 +161,7 @@ io::Task<> Proxy::reload() {
     result.config = std::move(*config);
     return result;
   });
+  if (draining_) co_return;
   if (loaded.snapshot != nullptr) {
     std::string difference = listeners_.difference(loaded.config->listen);
     if (!difference.empty()) {
@@ -184,23 +185,24 @@ io::Task<> Proxy::reload() {
   if (std::exchange(reload_again_, false) && !draining_) loop_.spawn(reload());
 }
 
-// What is fixed when the process starts; the new value waits for the next start.
-void Proxy::warn_of_restart_only(const config::Config& next) const {
+Proxy::Fixed::Fixed(const config::Config& config)
+    : workers(config.workers),
+      node_id(config.node_id),
+      secret(config.secret ? config.secret->clone() : Secret()),
+      admin(config.admin ? config.admin->address + ":" + std::to_string(config.admin->port) : ""),
+      metrics_prefix(config.metrics_prefix) {}
+
+void Proxy::warn_of_restart_only(const config::Config& config) const {
   auto warn = [](std::string_view key, bool differs) {
     if (!differs) return;
     observe::log(observe::Level::warn, "this setting changes only with a restart", {{"key", key}});
   };
-  auto secret = [](const config::Config& config) {
-    return config.secret ? config.secret->reveal() : std::string_view();
-  };
-  auto admin = [](const config::Config& config) {
-    return config.admin ? config.admin->address + ":" + std::to_string(config.admin->port) : "";
-  };
-  warn("workers", next.workers != config_.workers);
-  warn("node_id", next.node_id != config_.node_id);
-  warn("secret_file", !equal_in_constant_time(secret(next), secret(config_)));
-  warn("admin", admin(next) != admin(config_));
-  warn("metrics.prefix", next.metrics_prefix != config_.metrics_prefix);
+  Fixed next(config);
+  warn("workers", next.workers != fixed_.workers);
+  warn("node_id", next.node_id != fixed_.node_id);
+  warn("secret_file", !equal_in_constant_time(next.secret.reveal(), fixed_.secret.reveal()));
+  warn("admin", next.admin != fixed_.admin);
+  warn("metrics.prefix", next.metrics_prefix != fixed_.metrics_prefix);
 }
 
 void Proxy::apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot) {

@@ -46,20 +46,29 @@ class Proxy final : private service::Control {
  private:
   void on_signal(int signal);
   io::Task<> reload();
-  void warn_of_restart_only(const config::Config& next) const;
+  void warn_of_restart_only(const config::Config& config) const;
   void apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot);
   void keep_route_metrics();
   io::Task<> drain();
   void end();
 
   observe::Registry& registry() override { return metrics_; }
-  std::string_view metrics_prefix() const override { return metrics_prefix_; }
+  std::string_view metrics_prefix() const override { return fixed_.metrics_prefix; }
   upstream::Readiness readiness() const override;
   bool draining() const override { return draining_; }
 
   config::Config config_;
   std::shared_ptr<const session::Snapshot> snapshot_;
-  const std::string metrics_prefix_;
+  // What is decided when the process starts; a reload that changes it waits for the next start.
+  struct Fixed {
+    explicit Fixed(const config::Config& config);
+    std::optional<uint32_t> workers;
+    uint16_t node_id;
+    Secret secret;
+    std::string admin;
+    std::string metrics_prefix;
+  };
+  const Fixed fixed_;
   const uint32_t workers_count_;
   observe::Registry metrics_;
   session::CancelRegistry cancels_;

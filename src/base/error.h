@@ -45,8 +45,7 @@ enum class Reason : uint8_t {
   client_rejected,        // by a route with `reject` or no route at all
   client_auth_failed,
   client_limit,        // max_clients and the like
-  client_not_session,  // first bytes that are not a session: cancel, health check without a byte,
-                       // bare SSLRequest
+  client_not_session,  // a cancel request; closed before a startup packet, as health checks do
   client_slow,         // ended to relieve memory_limit
   login_timeout,
   server_connect_failed,

@@ -79,6 +79,10 @@ void Socket::shutdown() {
   loop_->backend().shutdown(registration_->fd, SHUT_RDWR);
 }
 
+void Socket::shutdown_read() {
+  loop_->backend().shutdown(registration_->fd, SHUT_RD);
+}
+
 void Socket::shutdown_write() {
   loop_->backend().shutdown(registration_->fd, SHUT_WR);
 }

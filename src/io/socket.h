@@ -125,6 +125,8 @@ class Socket {
   // to stop a session from outside.
   void shutdown();
   void shutdown_write();
+  // Whoever waits for the socket reads the end of file; what is to be said still can be.
+  void shutdown_read();
   void close();
   // Leaves the loop without closing: the descriptor is the caller's, to be adopted by another loop.
   int release();

@@ -25,7 +25,7 @@ Error silent(Reason reason, std::string detail) {
 Error read_failed(ssize_t result) {
   if (result == -ETIMEDOUT)
     return silent(Reason::login_timeout, "no startup packet within login_timeout");
-  if (result == 0) return silent(Reason::client_closed, "closed before a startup packet");
+  if (result == 0) return silent(Reason::client_not_session, "closed before a startup packet");
   return silent(Reason::client_io_error, "lost before a startup packet");
 }
 

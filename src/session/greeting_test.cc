@@ -136,7 +136,7 @@ TEST_F(GreetingTest, ACancelRequestIsUnderstoodWithKeysOfEachLength) {
 TEST_F(GreetingTest, WhoSaysNothingOrHalfIsNobody) {
   EXPECT_EQ(error_in(greeted({})).message, "");
   const Request half = greeted({startup_packet("ann").substr(0, 9)});
-  EXPECT_EQ(error_in(half).reason, Reason::client_closed);
+  EXPECT_EQ(error_in(half).reason, Reason::client_not_session);
   EXPECT_EQ(error_in(half).message, "");
   EXPECT_EQ(error_in(greeted({"\0\0"}, true, 20ms)).reason, Reason::login_timeout);
   EXPECT_EQ(error_in(greeted({"GET / HTTP/1.1\r\n"})).message, "");

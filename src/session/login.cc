@@ -42,10 +42,10 @@ auth::Credentials server_credentials(const route::Decision& decision, const Snap
 
 // Of a client that is passed through nothing is known but its TLS.
 route::Facts Session::route_facts() const {
-  bool passed_through = user_.empty();
+  bool passed_through = user_.empty() && listener_->tls_mode == config::ClientTlsMode::passthrough;
   route::Facts facts{.tls = passed_through || client_.is_encrypted(), .listener = listener_->name};
   if (!sni_.empty()) facts.sni = sni_;
-  if (!passed_through) {
+  if (!user_.empty()) {
     facts.user = user_;
     facts.database = database_;
     facts.application_name = application_name_;
@@ -103,11 +103,11 @@ io::Task<Result<>> Session::start(StartupRequest request) {
     if (co_await tls::send_all(client_, std::move(answer), deadline) != 0)
       co_return fail(client_lost());
   }
-  if (Result<> checked = check_startup(request.packet); !checked) co_return checked;
-  if (Result<> admitted = admit(); !admitted) co_return admitted;
   user_ = request.packet.user;
   database_ = request.packet.database;
   application_name_ = request.packet.application_name;
+  if (Result<> checked = check_startup(request.packet); !checked) co_return checked;
+  if (Result<> admitted = admit(); !admitted) co_return admitted;
   count_handshake(request.packet);
 
   route::Facts facts = route_facts();
@@ -132,6 +132,7 @@ Result<> Session::check_decision(const route::Decision& decision, const route::F
 }
 
 Result<> Session::enter_route(const route::Decision& decision, const route::Facts& facts) {
+  route_ = decision.route;
   Result<> entered = environment_.process.limits.enter_route(ticket_, decision.route->name,
                                                              decision.route->max_clients);
   if (!entered) return entered;

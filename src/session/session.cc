@@ -65,7 +65,9 @@ io::Task<std::unique_ptr<Error>> Session::run() {
 io::Task<std::unique_ptr<Error>> Session::try_log_in() {
   Result<> ready = co_await log_in();
   if (ready) co_return nullptr;
-  if (!end_asked_) co_return std::make_unique<Error>(std::move(ready.error()));
+  bool was_asked = end_asked_ && (ready.error().reason == Reason::client_closed ||
+                                  ready.error().reason == Reason::client_not_session);
+  if (!was_asked) co_return std::make_unique<Error>(std::move(ready.error()));
   // Without a startup packet there is nobody to tell: a client that asks for TLS would take an
   // error for part of its handshake, and a cancel request is answered with nothing but the close.
   if (user_.empty()) end_asked_->detail = std::exchange(end_asked_->message, "");
@@ -81,7 +83,8 @@ void Session::ask_to_end(const Error& error, bool when_idle) {
   // end when time is not pressing: the relay then ends at once, between transactions.
   if (state_ == ClientState::closing || end_asked_) return;
   end_asked_ = std::make_unique<Error>(error);
-  if (!when_idle) client_.socket().shutdown();
+  // Who has not even sent a startup packet has nothing to finish.
+  if (!when_idle || user_.empty()) client_.socket().shutdown_read();
 }
 
 Instant Session::client_stalled_since() const {
@@ -163,7 +166,7 @@ void Session::record_close(const Error& error) {
                 {"client", peer_.to_string()},
                 {"user", user_},
                 {"database", database_},
-                {"route", connected_ ? std::string_view(connected_->route->name) : ""},
+                {"route", route_ ? std::string_view(route_->name) : ""},
                 {"reason", reason_name(error.reason)},
                 {"message", error.message},
                 {"detail", error.detail},

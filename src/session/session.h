@@ -107,6 +107,7 @@ class Session : public ListNode<Session> {
   std::shared_ptr<const policy::HookChain> hooks_;
   policy::Ticket ticket_;
   const Instant began_;
+  std::shared_ptr<const route::Route> route_;  // once it is decided
   ClientState state_ = ClientState::login;
   std::string user_;
   std::string database_;

@@ -1,5 +1,8 @@
 """`auth: relay`: the client's own exchange passes through, where that can work."""
 
+import contextlib
+
+import psycopg
 import pytest
 
 from conftest import listener, upstream_of
@@ -7,6 +10,7 @@ from lib import pgwire
 from lib.fake_server import FakeServer
 from lib.pgwire import Wire, WireError, connect
 from lib.postgres import password_of
+from lib.processes import resident_bytes
 from lib.trunkline import client_tls
 
 WHO = "select current_user"
@@ -47,6 +51,41 @@ def test_relay_with_tls_on_both_sides(proxy_factory, pg18, certificates, binding
         connect(front, **login)
     assert caught.value.severity == "FATAL"
     assert "auth" in str(caught.value.fields), "the message names the setting"
+
+
+def test_relay_of_a_plain_client_to_a_server_with_tls(proxy_factory, pg18):
+    """libpq gives up when it is offered channel binding without TLS."""
+    front = proxy_factory(**relaying(pg18, tls={"mode": "require"}))
+    with psycopg.connect(host=front.host, port=front.port, user="alice", dbname="app",
+                         password=password_of("alice"), sslmode="disable") as connection:
+        assert connection.execute(WHO).fetchone() == ("alice",)
+
+
+def test_relay_of_what_is_sent_behind_the_startup_packet(proxy_factory, pg18):
+    front = proxy_factory(**relaying(pg18))
+    with Wire(front.host, front.port) as wire:
+        wire.send(pgwire.startup([("user", "trusty"), ("database", "app")])
+                  + pgwire.query("select 'early'"))
+        wire.read_until("Z")
+        assert [each.type for each in wire.read_until("Z")] == ["T", "D", "C", "Z"]
+
+
+def test_relay_does_not_hoard_what_comes_before_the_server_is_ready(proxy_factory):
+    def talk(client):
+        client.recv(1000)
+        client.sendall(pgwire.message("R", b"\0\0\0\0"))
+        client.recv(1000)  # never ready
+
+    with FakeServer(talk) as server:
+        front = proxy_factory(**relaying(server))
+        before = resident_bytes(front.pid)
+        with Wire(front.host, front.port) as wire:
+            wire.send(pgwire.startup([("user", "alice"), ("database", "app")]))
+            wire.socket.settimeout(1)
+            with contextlib.suppress(TimeoutError):
+                for _ in range(200):
+                    wire.socket.sendall(b"Q" + b"\0" * (1 << 20))
+            assert resident_bytes(front.pid) - before < 16 << 20
 
 
 def test_relay_with_the_servers_own_certificate_binds(proxy_factory, pg18, certificates):
