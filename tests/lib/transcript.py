@@ -10,7 +10,8 @@ NORMALISATIONS = [
     "BackendKeyData: pid and key, not the length of the key (the proxy issues its own keys)",
     "NotificationResponse: the pid of the notifying session",
     "RowDescription: OIDs of tables and types above 16383 (made per database)",
-    "ErrorResponse and NoticeResponse: the number in pg_temp_N, `PID N` and `Process N`",
+    "ErrorResponse and NoticeResponse: the number in pg_temp_N, `PID N` and `Process N`, "
+    "the server's WAL position",
     "ParameterStatus at login: sorted by name (PostgreSQL fixes no order)",
     "blocks marked `framing`: errors 08P01 and 08006 right before the close (PostgreSQL mostly "
     "closes without a word, the proxy says why)",
@@ -19,6 +20,9 @@ NORMALISATIONS = [
     "the end of the connection: FIN and RST are the same",
 ]
 FIRST_NORMAL_OID = 16384
+
+
+VOLATILE = r"(pg_temp_|PID |[Pp]rocess |position of this server )[0-9A-F]+(?:/[0-9A-F]+)?"
 
 
 def _oid(value: int) -> object:
@@ -35,7 +39,7 @@ def _fields(message: tuple) -> tuple:
         return (kind, tuple((name, _oid(table), column, _oid(type_), size, modifier, form)
                             for name, table, column, type_, size, modifier, form in fields))
     if kind in "EN":
-        return (kind, tuple((code, re.sub(r"(pg_temp_|PID |[Pp]rocess )\d+", r"\1N", text))
+        return (kind, tuple((code, re.sub(VOLATILE, r"\1N", text))
                             for code, text in fields))
     return message
 
