@@ -192,7 +192,8 @@ TEST_F(LogTest, NeverWaitsForASlowReaderAndReportsWhatWasLost) {
         10'000);
     for (int i = 0; i < 1'000; ++i) log(Level::info, "event");
     dropped = thread.lines_dropped();
-    EXPECT_GT(dropped, 700U);
+    // Two queues full are kept at most: the batch in the writer's hands, and what waits behind it.
+    EXPECT_GT(dropped, 600U);
     gate->open();
   }
   constexpr std::string_view kReport = "WARN  log lines dropped count=";
