@@ -37,6 +37,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (auto name : offer->unknown_options) require_inside(name, body);
   }
   (void)parse_ready_for_query(body);
-  (void)parse_command_tag(body);
+  (void)command_kind(body);
   return 0;
 }

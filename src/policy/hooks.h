@@ -59,7 +59,7 @@ class Hook {
   // The route is found; no server has been asked yet.
   virtual Result<> on_route(const SessionFacts&, const route::Decision&) { return {}; }
   // `tag` is the server's, without its zero byte.
-  virtual void on_command_complete(const SessionFacts&, Command, std::string_view /*tag*/) {}
+  virtual void on_command_complete(const SessionFacts&, CommandKind, std::string_view /*tag*/) {}
   virtual void on_transaction_end(const SessionFacts&, TransactionsEnded) {}
   // Always the last, also of a session that was refused.
   virtual void on_close(const SessionFacts&, const CloseFacts&) {}
@@ -79,7 +79,8 @@ class HookChain {
   Result<> authenticated(const SessionFacts& session, std::string_view method) const;
   Result<> route(const SessionFacts& session, const route::Decision& decision) const;
 
-  void command_complete(const SessionFacts& session, Command command, std::string_view tag) const {
+  void command_complete(const SessionFacts& session, CommandKind command,
+                        std::string_view tag) const {
     if (wants(HookEvent::command_complete)) [[unlikely]] {
       tell(HookEvent::command_complete,
            [&](Hook& hook) { hook.on_command_complete(session, command, tag); });

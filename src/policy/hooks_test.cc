@@ -23,7 +23,7 @@ class Recorder : public Hook {
   Result<> on_route(const SessionFacts& session, const route::Decision&) override {
     return answer("route " + std::string(*session.client.user));
   }
-  void on_command_complete(const SessionFacts&, Command, std::string_view tag) override {
+  void on_command_complete(const SessionFacts&, CommandKind, std::string_view tag) override {
     note("command " + std::string(tag));
   }
   void on_transaction_end(const SessionFacts&, TransactionsEnded ended) override {
@@ -64,7 +64,7 @@ class HookChainTest : public ::testing::Test {
     if (result) result = chain.authenticated(session, "md5");
     if (result) result = chain.route(session, {});
     if (result) {
-      chain.command_complete(session, Command::select, "SELECT 1");
+      chain.command_complete(session, CommandKind::select, "SELECT 1");
       chain.transaction_end(session, {.committed = 1});
     }
     chain.close(session, {Reason::client_terminate, "", 1s});

@@ -43,15 +43,15 @@ static_assert(std::size(kMetrics) == kPostgresCounters);
 
 constexpr std::string_view kLabels[] = {"route", "upstream"};
 
-PostgresCounter statement_counter(Command command) {
+PostgresCounter statement_counter(CommandKind command) {
   switch (command) {
-    case Command::select:
+    case CommandKind::select:
       return kStatementsSelect;
-    case Command::insert:
+    case CommandKind::insert:
       return kStatementsInsert;
-    case Command::update:
+    case CommandKind::update:
       return kStatementsUpdate;
-    case Command::del:
+    case CommandKind::delete_:
       return kStatementsDelete;
     default:
       return kStatementsOther;
@@ -61,44 +61,6 @@ PostgresCounter statement_counter(Command command) {
 }  // namespace
 
 constinit const observe::GroupDescriptor kPostgresStats{kMetrics, kLabels};
-
-// Tags: CommandComplete in "Message Formats" of the protocol's chapter. Only those that count rows
-// have more behind the command.
-Command command_of(std::string_view tag) {
-  if (tag.empty()) return Command::other;
-  switch (tag[0]) {
-    case 'S':
-      if (tag.starts_with("SELECT ")) return Command::select;
-      if (tag == "SAVEPOINT") return Command::savepoint;
-      if (tag == "START TRANSACTION") return Command::begin;
-      break;
-    case 'I':
-      if (tag.starts_with("INSERT ")) return Command::insert;
-      break;
-    case 'U':
-      if (tag.starts_with("UPDATE ")) return Command::update;
-      break;
-    case 'D':
-      if (tag.starts_with("DELETE ")) return Command::del;
-      break;
-    case 'B':
-      if (tag == "BEGIN") return Command::begin;
-      break;
-    case 'C':
-      if (tag == "COMMIT") return Command::commit;
-      break;
-    case 'R':
-      if (tag == "ROLLBACK") return Command::rollback;
-      if (tag == "ROLLBACK PREPARED") return Command::rollback_prepared;
-      break;
-    case 'P':
-      if (tag == "PREPARE TRANSACTION") return Command::prepare_transaction;
-      break;
-    default:
-      break;
-  }
-  return Command::other;
-}
 
 void PostgresStats::on_session_start(Encryption encryption) {
   count(kSessions);
@@ -125,31 +87,31 @@ void PostgresStats::on_unknown_message() {
   count(kMessagesUnknown);
 }
 
-TransactionsEnded PostgresStats::on_command_complete(Command command) {
+TransactionsEnded PostgresStats::on_command_complete(CommandKind command) {
   count(kStatements);
   count(statement_counter(command));
   switch (command) {
-    case Command::begin: {
+    case CommandKind::begin: {
       TransactionsEnded ended = rollback_in_doubt_ ? roll_back() : TransactionsEnded{};
       in_block_ = true;
       return ended;
     }
-    case Command::savepoint:
+    case CommandKind::savepoint:
       has_savepoint_ = true;
       return {};
-    case Command::commit:
+    case CommandKind::commit:
       return commit();
-    case Command::rollback:
+    case CommandKind::rollback:
       if (!has_savepoint_) return roll_back();
       // ROLLBACK TO has the same tag; what follows tells them apart, and `executed_` now means
       // since then.
       rollback_in_doubt_ = true;
       executed_ = false;
       return {};
-    case Command::prepare_transaction:
+    case CommandKind::prepare_transaction:
       forget_transaction();
       return {};
-    case Command::rollback_prepared:
+    case CommandKind::rollback_prepared:
       return roll_back();
     default:
       executed_ = true;

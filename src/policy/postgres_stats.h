@@ -48,22 +48,7 @@ enum PostgresCounter : uint8_t {
   kPostgresCounters
 };
 
-// What a CommandComplete tag says, as far as anything is counted by it.
-enum class Command : uint8_t {
-  select,
-  insert,
-  update,
-  del,
-  begin,
-  commit,
-  rollback,  // also of ROLLBACK TO, and of COMMIT in a failed transaction
-  savepoint,
-  prepare_transaction,
-  rollback_prepared,
-  other
-};
-Command command_of(std::string_view tag);
-
+using wire::CommandKind;
 using wire::Severity;
 
 // How a session's bytes reach the proxy. `passed_through` is encrypted and never decoded.
@@ -98,7 +83,7 @@ class PostgresStats {
   // Of a type the protocol does not know, from either side; not also counted above.
   void on_unknown_message();
 
-  TransactionsEnded on_command_complete(Command command);
+  TransactionsEnded on_command_complete(CommandKind command);
   // Something ran, or the server began a transaction for it (Parse, Bind, an empty query), and no
   // tag says what.
   void on_untagged_result() { executed_ = true; }

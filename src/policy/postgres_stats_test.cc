@@ -45,7 +45,7 @@ class Replay {
     std::string_view inner = text.size() > 3 ? text.substr(2, text.size() - 3) : "";
     switch (text[0]) {
       case 'C':
-        return add(stats_.on_command_complete(command_of(inner)));
+        return add(stats_.on_command_complete(wire::command_kind(inner)));
       case 'E':
         return stats_.on_error(wire::parse_severity(inner));
       case 'N':

@@ -32,7 +32,7 @@ RelayEvents* Session::Connected::listener_of(const policy::HookChain& hooks) {
   return wanted ? this : nullptr;
 }
 
-void Session::Connected::on_command_complete(policy::Command command, std::string_view tag) {
+void Session::Connected::on_command_complete(policy::CommandKind command, std::string_view tag) {
   session.hooks_->command_complete({.id = session.id_, .client = session.route_facts()}, command,
                                    tag);
 }

@@ -23,7 +23,7 @@ struct Session::Connected final : RelayEvents {
   ~Connected();
 
   RelayEvents* listener_of(const policy::HookChain& hooks);
-  void on_command_complete(policy::Command command, std::string_view tag) override;
+  void on_command_complete(policy::CommandKind command, std::string_view tag) override;
   void on_transaction_end(policy::TransactionsEnded ended) override;
 
   Session& session;

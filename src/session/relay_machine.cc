@@ -16,6 +16,11 @@ std::string_view c_string(std::string_view body) {
   return body.substr(0, body.find('\0'));
 }
 
+void pass_on(std::string_view& input, Outbox& out, size_t bytes) {
+  out.add(input.substr(0, bytes));
+  input.remove_prefix(bytes);
+}
+
 }  // namespace
 
 RelayMachine::RelayMachine(config::Inspect inspect, policy::PostgresStats& stats,
@@ -29,7 +34,14 @@ RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant
   }
   uint64_t messages = 0;
   Verdict verdict = Verdict::go_on;
-  while (!input.empty() && verdict == Verdict::go_on) {
+  while (verdict == Verdict::go_on) {
+    pass_on(input, out, client_scanner_.whole_messages(input, [&](wire::Header header, auto) {
+      if (queue_.full() || header.type == from_client_type::kTerminate) return false;
+      ++messages;
+      on_client_message(header, now);
+      return true;
+    }));
+    if (input.empty()) break;
     if (full()) {
       ask_for_answers(out);
       verdict = Verdict::full;
@@ -46,7 +58,7 @@ RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant
     input.remove_prefix(piece.consumed);
     if (piece.kind == wire::Piece::Kind::message) {
       ++messages;
-      on_client_message(piece, now);
+      on_client_message(piece.header, now);
       if (piece.header.type == from_client_type::kTerminate) verdict = Verdict::terminate;
     }
   }
@@ -61,7 +73,13 @@ RelayMachine::Verdict RelayMachine::from_server(std::string_view& input, Instant
   }
   uint64_t messages = 0;
   Verdict verdict = Verdict::go_on;
-  while (!input.empty() && verdict == Verdict::go_on) {
+  for (;;) {
+    pass_on(input, out, server_scanner_.whole_messages(input, [&](auto header, auto body) {
+      ++messages;
+      on_server_message(header.type, body, now);
+      return true;
+    }));
+    if (input.empty()) break;
     wire::Piece piece = server_scanner_.next(input);
     if (piece.kind == wire::Piece::Kind::violation) {
       verdict = refuse(wire::Direction::from_server, piece);
@@ -72,37 +90,39 @@ RelayMachine::Verdict RelayMachine::from_server(std::string_view& input, Instant
     input.remove_prefix(piece.consumed);
     if (piece.kind == wire::Piece::Kind::message) {
       ++messages;
-      on_server_message(piece, now);
+      on_server_message(piece.header.type, piece.prefix, now);
     }
   }
   if (messages > 0) stats_.on_server_messages(messages);
   return verdict;
 }
 
-void RelayMachine::on_client_message(const wire::Piece& piece, Instant now) {
-  std::optional<wire::Request> request = wire::request_of(piece.header);
+void RelayMachine::on_client_message(wire::Header header, Instant now) {
+  std::optional<wire::Request> request = wire::request_of(header);
   if (!request) return;
   if (queue_.empty()) {
     exchange_started_ = now;
-    if (!queue_.in_transaction()) transaction_started_ = now;
+    if (!stats_.in_transaction()) transaction_started_ = now;
   }
   queue_.push(*request, 0);
 }
 
-void RelayMachine::on_server_message(const wire::Piece& piece, Instant now) {
-  char type = piece.header.type;
+void RelayMachine::on_server_message(char type, std::string_view prefix, Instant now) {
   // Rows are most of all traffic and change nothing.
   if (type == from_server_type::kDataRow || type == from_server_type::kCopyData) return;
-  on_answer(type, queue_.on_message(type, piece.prefix), now);
+  wire::ResponseQueue::Attribution answer = queue_.on_message(type, prefix);
   switch (type) {
+    case from_server_type::kReadyForQuery:
+      on_ready_for_query(answer.status, now);
+      break;
     case from_server_type::kErrorResponse: {
-      wire::Severity severity = wire::ErrorFields(piece.prefix).severity();
+      wire::Severity severity = wire::ErrorFields(prefix).severity();
       server_said_fatal_ |= severity == wire::Severity::fatal || severity == wire::Severity::panic;
       stats_.on_error(severity);
       break;
     }
     case from_server_type::kNoticeResponse:
-      stats_.on_notice(wire::ErrorFields(piece.prefix).severity());
+      stats_.on_notice(wire::ErrorFields(prefix).severity());
       break;
     case from_server_type::kCopyBothResponse:
       copying_both_ = true;
@@ -118,32 +138,34 @@ void RelayMachine::on_server_message(const wire::Piece& piece, Instant now) {
       break;
     case from_server_type::kCommandComplete:
       copying_both_ = false;
-      on_command_complete(c_string(piece.prefix));
+      on_command_complete(c_string(prefix), now);
       break;
     default:
       break;
   }
 }
 
-void RelayMachine::on_command_complete(std::string_view tag) {
-  policy::Command command = policy::command_of(tag);
+void RelayMachine::on_command_complete(std::string_view tag, Instant now) {
+  policy::CommandKind command = wire::command_kind(tag);
   if (events_ != nullptr) [[unlikely]]
     events_->on_command_complete(command, tag);
-  tell(stats_.on_command_complete(command));
+  on_transactions_ended(stats_.on_command_complete(command), now);
 }
 
-void RelayMachine::on_answer(char type, const wire::ResponseQueue::Attribution& answer,
-                             Instant now) {
-  if (type != from_server_type::kReadyForQuery) return;
-  tell(stats_.on_ready_for_query(answer.status));
+void RelayMachine::on_ready_for_query(wire::TransactionStatus status, Instant now) {
   observe::record(cells_ + RouteCells::kQuerySeconds, observe::kLatencyBuckets,
                   now - exchange_started_);
   exchange_started_ = now;  // of the next in the pipeline
-  if (answer.end != wire::TransactionEnd::none) {
-    observe::record(cells_ + RouteCells::kTransactionSeconds, observe::kLatencyBuckets,
-                    now - transaction_started_);
-    transaction_started_ = now;
-  }
+  on_transactions_ended(stats_.on_ready_for_query(status), now);
+}
+
+void RelayMachine::on_transactions_ended(policy::TransactionsEnded ended, Instant now) {
+  if (!ended) return;
+  observe::record(cells_ + RouteCells::kTransactionSeconds, observe::kLatencyBuckets,
+                  now - transaction_started_);
+  transaction_started_ = now;
+  if (events_ != nullptr) [[unlikely]]
+    events_->on_transaction_end(ended);
 }
 
 bool RelayMachine::between_transactions() const {

@@ -20,7 +20,7 @@ namespace trunkline::session {
 class RelayEvents {
  public:
   // `tag` is the server's, without its zero byte.
-  virtual void on_command_complete(policy::Command command, std::string_view tag) = 0;
+  virtual void on_command_complete(policy::CommandKind command, std::string_view tag) = 0;
   virtual void on_transaction_end(policy::TransactionsEnded ended) = 0;
 
  protected:
@@ -65,21 +65,17 @@ class RelayMachine {
   // on, and one that breaks the protocol never is.
   bool client_stream_at_boundary() const { return decodes_ && server_scanner_.body_left() == 0; }
   bool server_stream_at_boundary() const { return decodes_ && client_scanner_.body_left() == 0; }
-  bool in_transaction() const { return queue_.in_transaction(); }
   bool server_said_fatal() const { return server_said_fatal_; }
   // After a verdict of violation.
   const Error& violation() const { return *violation_; }
 
  private:
-  void on_client_message(const wire::Piece& piece, Instant now);
-  void on_server_message(const wire::Piece& piece, Instant now);
-  void on_answer(char type, const wire::ResponseQueue::Attribution& answer, Instant now);
+  void on_client_message(wire::Header header, Instant now);
+  void on_server_message(char type, std::string_view prefix, Instant now);
+  void on_command_complete(std::string_view tag, Instant now);
+  void on_ready_for_query(wire::TransactionStatus status, Instant now);
+  void on_transactions_ended(policy::TransactionsEnded ended, Instant now);
   void ask_for_answers(Outbox& out) const;
-  void on_command_complete(std::string_view tag);
-  void tell(policy::TransactionsEnded ended) {
-    if (ended && events_ != nullptr) [[unlikely]]
-      events_->on_transaction_end(ended);
-  }
   Verdict refuse(wire::Direction direction, const wire::Piece& piece);
 
   const bool decodes_;

@@ -84,6 +84,8 @@ struct Piece {
 //     ...
 //     input.remove_prefix(piece.consumed);
 //   }
+//
+// or, where whole messages are wanted without further ado, `whole_messages` before each `next`.
 class FrameScanner {
  public:
   explicit FrameScanner(const FrameRules& rules) : rules_(&rules) {}
@@ -100,6 +102,29 @@ class FrameScanner {
       }
     }
     return body_left_ != 0 ? go_on(input) : carry(input);
+  }
+
+  // The usual case, many to a read: calls `on_message(header, body)` for each whole message at the
+  // front of the input until it returns false, and tells how many bytes they have. What is left
+  // begins with the one refused, a message that is cut off or breaks the rules: it is for `next`.
+  // Kept apart because a `Piece` for each message costs more than finding it.
+  template <typename OnMessage>
+  size_t whole_messages(std::string_view input, OnMessage&& on_message) {
+    if (!at_boundary()) return 0;
+    const FrameRules& rules = *rules_;
+    const char* at = input.data();
+    const char* const end = at + input.size();
+    while (static_cast<size_t>(end - at) >= kHeaderBytes) {
+      Header header = parse(at);
+      uint32_t max = rules.length_max[static_cast<uint8_t>(header.type)];
+      if (max == 0 || header.body_bytes() > max - kLengthBytes) [[unlikely]]
+        break;
+      size_t body_here = static_cast<size_t>(end - at) - kHeaderBytes;
+      if (header.body_bytes() > body_here) break;
+      if (!on_message(header, std::string_view(at + kHeaderBytes, header.body_bytes()))) break;
+      at += kHeaderBytes + header.body_bytes();
+    }
+    return static_cast<size_t>(at - input.data());
   }
 
   // Between messages: nothing of the next one has been seen.

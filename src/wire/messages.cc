@@ -90,31 +90,36 @@ std::optional<TransactionStatus> parse_ready_for_query(std::string_view body) {
   return static_cast<TransactionStatus>(body[0]);
 }
 
-CommandTag parse_command_tag(std::string_view body) {
-  static constexpr std::pair<std::string_view, CommandKind> kNames[] = {
-      {"SELECT", CommandKind::select},     {"INSERT", CommandKind::insert},
-      {"UPDATE", CommandKind::update},     {"DELETE", CommandKind::delete_},
-      {"BEGIN", CommandKind::begin},       {"COMMIT", CommandKind::commit},
-      {"ROLLBACK", CommandKind::rollback}, {"START TRANSACTION", CommandKind::begin}};
-  std::string_view tag = body.substr(0, body.find('\0'));
-  CommandTag result;
-
-  // The count, if any, is the last word; INSERT has an object id before it, always 0 by now.
-  size_t space = tag.rfind(' ');
-  std::string_view name = tag;
-  if (space != std::string_view::npos) {
-    const char* end = tag.data() + tag.size();
-    auto [stop, error] = std::from_chars(tag.data() + space + 1, end, result.rows);
-    if (error == std::errc{} && stop == end) {
-      name = tag.substr(0, tag.find(' '));
-    } else {
-      result.rows = 0;
-    }
+// "Message Formats", CommandComplete. Behind the first word only commands that count rows have a
+// number.
+CommandKind command_kind(std::string_view tag) {
+  auto counted = [tag](std::string_view name, CommandKind kind) {
+    bool is_it = tag.starts_with(name) && (tag.size() == name.size() || tag[name.size()] == ' ');
+    return is_it ? kind : CommandKind::other;
+  };
+  switch (tag.empty() ? '\0' : tag[0]) {
+    case 'S':
+      if (tag == "SAVEPOINT") return CommandKind::savepoint;
+      if (tag == "START TRANSACTION") return CommandKind::begin;
+      return counted("SELECT", CommandKind::select);
+    case 'I':
+      return counted("INSERT", CommandKind::insert);
+    case 'U':
+      return counted("UPDATE", CommandKind::update);
+    case 'D':
+      return counted("DELETE", CommandKind::delete_);
+    case 'B':
+      return tag == "BEGIN" ? CommandKind::begin : CommandKind::other;
+    case 'C':
+      return tag == "COMMIT" ? CommandKind::commit : CommandKind::other;
+    case 'R':
+      if (tag == "ROLLBACK PREPARED") return CommandKind::rollback_prepared;
+      return tag == "ROLLBACK" ? CommandKind::rollback : CommandKind::other;
+    case 'P':
+      return tag == "PREPARE TRANSACTION" ? CommandKind::prepare_transaction : CommandKind::other;
+    default:
+      return CommandKind::other;
   }
-  for (auto [known, kind] : kNames) {
-    if (name == known) result.kind = kind;
-  }
-  return result;
 }
 
 }  // namespace trunkline::wire

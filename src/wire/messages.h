@@ -73,13 +73,12 @@ enum class CommandKind : uint8_t {
   delete_,
   begin,
   commit,
-  rollback
+  rollback,
+  savepoint,
+  prepare_transaction,
+  rollback_prepared,
 };
-struct CommandTag {
-  CommandKind kind = CommandKind::other;
-  uint64_t rows = 0;
-};
-// `body` may lack its end: tags are short, and what was held of it is enough.
-CommandTag parse_command_tag(std::string_view body);
+// `tag` is without its zero byte.
+CommandKind command_kind(std::string_view tag);
 
 }  // namespace trunkline::wire

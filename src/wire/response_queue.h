@@ -18,22 +18,22 @@ enum class Request : uint8_t {
   none,
   query,
   function_call,
-  parse,
+  parse,  // from here on: the extended protocol
   bind,
   describe,
   execute,
   close,
-  bad_flush,  // a Flush with a body: answered with an error, otherwise Flush has no answer
+  bad_flush,  // a Flush with a body: answered with an error, otherwise Flush has no answer; the
+              // last of the extended protocol
   sync,
   copy_end,  // CopyDone or CopyFail: has no answer of its own, marks where COPY IN ends
 };
 // nullopt: the message (CopyData, Flush, Terminate) is no request.
 std::optional<Request> request_of(Header header);
 
-enum class TransactionEnd : uint8_t { none, commit, rollback };
-
 // Attributes each message of a server to the request that it answers, and follows the server's
-// state: transaction, COPY, and skipping to Sync after an error (documentation 54.2.3 and 54.2.4).
+// state: ReadyForQuery's, COPY, and skipping to Sync after an error (documentation 54.2.3 and
+// 54.2.4).
 //
 // Belongs to the server connection and moves with it; used by the thread that owns the connection.
 // Every request of whatever session is pushed in the order in which it is sent to the server. Equal
@@ -62,9 +62,7 @@ class ResponseQueue {
     Entry entry = {};      // Request::none: asynchronous, and nobody is being answered
     bool expected = true;  // false: the server says what cannot be said now
     bool done = false;     // the entry is answered
-    CommandTag tag = {};   // of CommandComplete
     TransactionStatus status = TransactionStatus::idle;  // of ReadyForQuery
-    TransactionEnd end = TransactionEnd::none;           // with ReadyForQuery
   };
 
   ResponseQueue() = default;
@@ -76,7 +74,14 @@ class ResponseQueue {
 
   // False when the server will not answer: it skips to Sync, or ignores the message in COPY mode.
   // Not to be called while full().
-  bool push(Request request, Owner owner, uint8_t flags = kForward);
+  bool push(Request request, Owner owner, uint8_t flags = kForward) {
+    bool is_plain = flags == kForward && request != Request::copy_end;
+    if (!is_plain || copying_in_ || skipping_) [[unlikely]]
+      return push_special(request, owner, flags);
+    unsynced_ = is_extended(request) || (unsynced_ && request != Request::sync);
+    append({.request = request, .flags = flags, .owner = owner});
+    return true;
+  }
 
   // `prefix` is the body as far as the frame scanner's rules hold it.
   Attribution on_message(char type, std::string_view prefix);
@@ -95,37 +100,69 @@ class ResponseQueue {
     return empty() && status_ == TransactionStatus::idle && !unsynced_ && !skipping_ &&
            !copying_in_ && stray_syncs_ == 0;
   }
-  // The connection's loss now would roll something back.
-  bool in_transaction() const;
 
   // Gives back memory that a deep pipeline took; for connections that go idle.
   void trim();
 
  private:
+  static constexpr bool is_extended(Request request) {
+    return request >= Request::parse && request <= Request::bad_flush;
+  }
+  bool push_special(Request request, Owner owner, uint8_t flags);
+
+  // An entry in one word: written and compared as one, several times a request.
   struct Run {
-    Entry entry;
+    uint64_t packed = 0;
     uint32_t count = 0;
+
+    static constexpr uint64_t pack(Entry entry) {
+      return uint64_t{entry.owner} << 32 | uint64_t{entry.flags} << 8 |
+             static_cast<uint64_t>(entry.request);
+    }
+    constexpr Request request() const { return static_cast<Request>(packed & 0xff); }
+    constexpr uint8_t flags() const { return static_cast<uint8_t>(packed >> 8 & 0xff); }
+    constexpr Entry entry() const {
+      return {.request = request(), .flags = flags(), .owner = static_cast<Owner>(packed >> 32)};
+    }
   };
   static constexpr size_t kInlineRuns = 8;
 
-  Run& run(size_t index) {
-    Run* runs = heap_ ? heap_.get() : inline_.data();
-    return runs[(first_ + index) & (capacity_ - 1)];
+  Run& run(size_t index) { return runs_[(first_ + index) & (capacity_ - 1)]; }
+  const Run& run(size_t index) const { return runs_[(first_ + index) & (capacity_ - 1)]; }
+  void append(Entry entry) {
+    ++outstanding_;
+    uint64_t packed = Run::pack(entry);
+    if (size_ > 0 && run(size_ - 1).packed == packed) {
+      ++run(size_ - 1).count;
+      return;
+    }
+    if (size_ == capacity_) [[unlikely]]
+      grow();
+    run(size_++) = {.packed = packed, .count = 1};
   }
-  const Run& run(size_t index) const { return const_cast<ResponseQueue*>(this)->run(index); }
-  void append(const Entry& entry);
   void grow();
-  void pop_one();
-  void pop_run();
+  void pop_one() {
+    --outstanding_;
+    if (--run(0).count == 0) drop_run();
+  }
+  void pop_run() {
+    outstanding_ -= run(0).count;
+    drop_run();
+  }
+  void drop_run() {
+    first_ = (first_ + 1) & (capacity_ - 1);
+    --size_;
+  }
   void finish_head();
   void skip_to_sync();
   void begin_copy_in();
+  void on_other(char type, Attribution& result);
   void on_error(Attribution& result);
   void on_ready(std::string_view body, Attribution& result);
-  TransactionEnd end_of_transaction(TransactionStatus now) const;
 
   std::array<Run, kInlineRuns> inline_;
   std::unique_ptr<Run[]> heap_;
+  Run* runs_ = inline_.data();     // or those on the heap
   size_t capacity_ = kInlineRuns;  // a power of two
   size_t first_ = 0;
   size_t size_ = 0;
@@ -137,10 +174,6 @@ class ResponseQueue {
   bool skipping_ = false;    // the server skips, and the Sync is not sent yet
   bool copying_in_ = false;  // the server waits for a CopyDone or CopyFail not sent yet
   bool head_copies_in_ = false;
-  // Since the last ReadyForQuery:
-  bool worked_ = false;
-  bool failed_ = false;
-  CommandKind last_ending_ = CommandKind::other;  // COMMIT or ROLLBACK
   // Syncs sent during the head's COPY IN, which the server ignores; and those of a COPY that
   // failed: it may have failed before the server saw them, and then each is answered.
   uint32_t ignored_syncs_ = 0;

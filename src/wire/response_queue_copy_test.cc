@@ -39,7 +39,6 @@ TEST(ResponseQueue, IgnoresSyncInsideCopyInWheneverItIsSent) {
     x.client(script.substr(split));
     x.server({"CCOPY 1", "ZI"});
     EXPECT_TRUE(x.queue.idle()) << split;
-    EXPECT_EQ(x.commits, 1);
   }
 }
 
@@ -81,7 +80,6 @@ TEST(ResponseQueue, SwallowsNothingAfterACopyThatFailed) {
   extended.client("S");
   extended.server({"ZI"});
   EXPECT_TRUE(extended.queue.idle());
-  EXPECT_EQ(extended.rollbacks, 1);
 }
 
 TEST(ResponseQueue, IsInDoubtWhenACopyFailsThatHadASyncInside) {

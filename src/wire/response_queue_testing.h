@@ -25,15 +25,11 @@ struct Exchange {
     for (const std::string& message : messages) {
       last = queue.on_message(message[0], std::string_view(message).substr(1));
       EXPECT_TRUE(last.expected) << message;
-      if (last.end == TransactionEnd::commit) ++commits;
-      if (last.end == TransactionEnd::rollback) ++rollbacks;
     }
   }
 
   ResponseQueue queue;
   ResponseQueue::Attribution last;
-  int commits = 0;
-  int rollbacks = 0;
 };
 
 }  // namespace trunkline::wire
