@@ -7,12 +7,15 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import resource
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "release"
@@ -48,6 +51,7 @@ class Needs:
     single_use: bool = False  # a new server connection for each login
     workers: int = 1
     pinned: bool = True
+    watched: bool = False  # with an admin listener, and its locks counted
 
 
 class Lab:
@@ -196,9 +200,13 @@ class Trunkline(Proxy):
     tls:
       mode: require
       certificates: [{{ cert: {self.lab.certificate}, key: {self.lab.key} }}]"""
+        admin = ""
+        if self.needs.watched:
+            self.admin_port = free_port()
+            admin = f"admin: {{ address: 127.0.0.1, port: {self.admin_port} }}"
         config = self.write(
             "trunkline.yaml",
-            f"""
+            f"""{admin}
 workers: {self.needs.workers}
 max_clients: 20000
 log: {{ level: warn }}
@@ -218,6 +226,23 @@ authentication:
 """,
         )
         return [self.binary, "run", "--config", config]
+
+    def run_as(self):
+        if not self.needs.watched:
+            return {}
+        self.locks = self.write("locks", "\0" * 8)
+        counter = BUILD / "bench/libbench_lock_counter.so"
+        return {"env": {**os.environ, "LD_PRELOAD": str(counter), "LOCK_COUNTER_FILE": str(self.locks)}}
+
+    def locks_taken(self):
+        return int.from_bytes(self.locks.read_bytes(), sys.byteorder)
+
+    def by_worker(self, metric):
+        """The values of a metric that has the label worker, in their order."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics") as answer:
+            text = answer.read().decode()
+        found = re.findall(rf'^trunkline_{metric}{{worker="(\d+)"}} (\d+)$', text, re.M)
+        return [int(value) for _, value in sorted(found)]
 
 
 class PgBouncer(Proxy):

@@ -112,7 +112,14 @@ class Bulk(Stream):
 
 @dataclasses.dataclass(frozen=True)
 class Workers(Stream):
-    """One worker against two; the rest of the machine is shared, so only Trunkline is compared."""
+    """One worker against two; the rest of the machine is shared, so only Trunkline is compared.
+    Also how evenly they work, and the locks they take: those are counted in a run of their own,
+    because counting costs."""
+
+    columns: tuple = (
+        *Stream.columns, ("sessions_least", "sessions of the worker with the fewest, %"),
+        ("requests_least", "requests of the one with the fewest, %"), ("locks", "locks each"),
+    )  # fmt: skip
 
     def variants(self):
         return ["two workers", "one worker"]
@@ -120,6 +127,36 @@ class Workers(Stream):
     def proxy_of(self, variant):
         workers = 2 if variant == "two workers" else 1
         return "trunkline", dataclasses.replace(self.needs, workers=workers)
+
+    def measure(self, lab, proxy, seconds):
+        sample = super().measure(lab, proxy, seconds)
+        with type(proxy)(lab, dataclasses.replace(proxy.needs, watched=True)) as watched:
+            sample |= self.watch(lab, watched)
+        return sample
+
+    def watch(self, lab, proxy):
+        arguments = [*self.load, "--hold", "--warm-up", 0.3, "--seconds", 1]
+        process = lab.start_load(proxy, proxy.needs, arguments)
+        process.stdout.readline()
+        # A scrape takes locks, too: none between the two readings of the counter.
+        requests_before = proxy.by_worker("worker_requests_total")
+        sessions = proxy.by_worker("worker_sessions")
+        locks_before = proxy.locks_taken()
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        sample = json.loads(process.stdout.readline())
+        locks = proxy.locks_taken() - locks_before
+        requests = [
+            after - before
+            for before, after in zip(requests_before, proxy.by_worker("worker_requests_total"))
+        ]
+        process.communicate("done\n")
+        lab.processes.remove(process)
+        return {
+            "sessions_least": least_share(sessions),
+            "requests_least": least_share(requests),
+            "locks": locks / sample["requests"],
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +224,11 @@ class Memory(Scenario):
             "pss_before_kb": before_kb,
             "pss_after_kb": after_kb,
         }
+
+
+def least_share(parts):
+    """In percent of the whole."""
+    return 100 * min(parts) / sum(parts)
 
 
 def pss_kb(pid):

@@ -16,7 +16,7 @@ Session::Connected::Connected(Session& of, const route::Decision& decision,
           of.environment_.process.metrics.group(kRouteMetrics, {route->name, upstream->name()})),
       cells(route_group->cells(of.environment_.worker)),
       stats(postgres_group->cells(of.environment_.worker)),
-      machine(inspect, stats, cells, listener_of(*of.hooks_)),
+      machine(inspect, {stats, cells, of.environment_.metrics.requests()}, listener_of(*of.hooks_)),
       relay(of.client_, server.stream, machine, of.waiter_, of.environment_.slab, cells) {
   cells[RouteCells::kActive].add();
 }

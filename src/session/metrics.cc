@@ -32,6 +32,12 @@ constexpr std::string_view kRouteLabels[] = {"route", "upstream"};
 constexpr Descriptor kAccepted[] = {{"clients_accepted", "Connections accepted."}};
 constexpr GroupDescriptor kAcceptedGroup{kAccepted, {}};
 
+constexpr Descriptor kWorker[] = {
+    {"worker_sessions", "Connections of this worker.", Type::gauge},
+    {"worker_requests", "Requests of this worker that were answered with ReadyForQuery."}};
+constexpr std::string_view kWorkerLabel[] = {"worker"};
+constexpr GroupDescriptor kWorkerGroup{kWorker, kWorkerLabel};
+
 constexpr Descriptor kClients[] = {{"clients", "Client connections by state.", Type::gauge}};
 constexpr std::string_view kStateLabel[] = {"state"};
 constexpr GroupDescriptor kClientsGroup{kClients, kStateLabel};
@@ -67,7 +73,10 @@ constexpr GroupDescriptor kHandshakesGroup{kHandshakes, kHandshakeLabels};
 const GroupDescriptor kRouteMetrics{kRoute, kRouteLabels};
 
 WorkerMetrics::WorkerMetrics(observe::Registry& registry, uint32_t worker)
-    : registry_(registry), worker_(worker), accepted_(cell(kAcceptedGroup, {})) {
+    : registry_(registry),
+      worker_(worker),
+      accepted_(cell(kAcceptedGroup, {})),
+      by_worker_(cell(kWorkerGroup, {std::to_string(worker)})) {
   for (size_t i = 0; i < clients_.size(); ++i)
     clients_[i] = cell(kClientsGroup, {std::string(kStateNames[i])});
   for (size_t i = 0; i < closes_.size(); ++i) {

@@ -42,6 +42,8 @@ class WorkerMetrics {
   WorkerMetrics(observe::Registry& registry, uint32_t worker);
 
   observe::Cell& accepted() { return *accepted_; }
+  observe::Cell& sessions() { return by_worker_[0]; }
+  observe::Cell& requests() { return by_worker_[1]; }
   observe::Cell& clients(ClientState state) { return *clients_[static_cast<size_t>(state)]; }
   observe::Cell& closes(Reason reason) { return *closes_[static_cast<size_t>(reason)]; }
   observe::Cell& first_packets(wire::FirstPacket kind) {
@@ -58,6 +60,7 @@ class WorkerMetrics {
   const uint32_t worker_;
   std::vector<std::shared_ptr<observe::Group>> groups_;  // kept so that their cells stay
   observe::Cell* accepted_;
+  observe::Cell* by_worker_;
   std::array<observe::Cell*, static_cast<size_t>(ClientState::kCount)> clients_;
   std::array<observe::Cell*, static_cast<size_t>(Reason::kCount)> closes_;
   std::array<observe::Cell*, static_cast<size_t>(wire::FirstPacket::malformed) + 1> first_packets_;

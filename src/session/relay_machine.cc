@@ -23,9 +23,12 @@ void pass_on(std::string_view& input, Outbox& out, size_t bytes) {
 
 }  // namespace
 
-RelayMachine::RelayMachine(config::Inspect inspect, policy::PostgresStats& stats,
-                           observe::Cell* cells, RelayEvents* events)
-    : decodes_(inspect != config::Inspect::bytes), stats_(stats), cells_(cells), events_(events) {}
+RelayMachine::RelayMachine(config::Inspect inspect, RelayCounters counters, RelayEvents* events)
+    : decodes_(inspect != config::Inspect::bytes),
+      stats_(counters.postgres),
+      cells_(counters.route),
+      worker_requests_(counters.worker_requests),
+      events_(events) {}
 
 RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant now, Outbox& out) {
   if (!decodes_) {
@@ -153,6 +156,7 @@ void RelayMachine::on_command_complete(std::string_view tag, Instant now) {
 }
 
 void RelayMachine::on_ready_for_query(wire::TransactionStatus status, Instant now) {
+  worker_requests_.add();
   observe::record(cells_ + RouteCells::kQuerySeconds, observe::kLatencyBuckets,
                   now - exchange_started_);
   exchange_started_ = now;  // of the next in the pipeline

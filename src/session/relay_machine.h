@@ -27,6 +27,13 @@ class RelayEvents {
   ~RelayEvents() = default;
 };
 
+// Where the relay counts. All of it belongs to the session's worker and outlives the machine.
+struct RelayCounters {
+  policy::PostgresStats& postgres;
+  observe::Cell* route;            // of `kRouteMetrics`
+  observe::Cell& worker_requests;  // answered with ReadyForQuery
+};
+
 // What crosses the relay, message by message: decides what goes on, follows the state of the server
 // connection with its response queue, and feeds the statistics. Pure: bytes in, pieces to be
 // written out. Called once for each chunk that was read; allocates nothing but what a deep pipeline
@@ -42,8 +49,7 @@ class RelayMachine {
   };
 
   // `events` is null where nobody listens.
-  RelayMachine(config::Inspect inspect, policy::PostgresStats& stats, observe::Cell* cells,
-               RelayEvents* events = nullptr);
+  RelayMachine(config::Inspect inspect, RelayCounters counters, RelayEvents* events = nullptr);
 
   // `input` loses what is dealt with; its bytes must stay until `out` is written.
   Verdict from_client(std::string_view& input, Instant now, Outbox& out);
@@ -81,6 +87,7 @@ class RelayMachine {
   const bool decodes_;
   policy::PostgresStats& stats_;
   observe::Cell* cells_;
+  observe::Cell& worker_requests_;
   RelayEvents* const events_;
   wire::FrameScanner client_scanner_{wire::kClientRules};
   wire::FrameScanner server_scanner_{wire::kServerRules};

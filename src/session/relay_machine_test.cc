@@ -28,7 +28,7 @@ constexpr auto kServer = wire::Direction::from_server;
 class Played {
  public:
   explicit Played(config::Inspect inspect = config::Inspect::messages)
-      : machine(inspect, metrics.stats, metrics.cells) {}
+      : machine(inspect, metrics.counters()) {}
 
   Verdict feed(wire::Direction from, std::string_view bytes) {
     std::string own(bytes);

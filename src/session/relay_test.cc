@@ -94,7 +94,7 @@ class Relayed {
       : worker_(worker),
         client(pair(client_)),
         server(pair(server_)),
-        machine(inspect, metrics.stats, metrics.cells),
+        machine(inspect, metrics.counters()),
         relay(client_, server_, machine, waiter_, worker.slab, metrics.cells) {
     worker.peers.insert(worker.peers.end(), {&client, &server});
   }

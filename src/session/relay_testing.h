@@ -8,6 +8,7 @@
 #include "observe/metrics.h"
 #include "policy/postgres_stats.h"
 #include "session/metrics.h"
+#include "session/relay_machine.h"
 #include "wire/protocol.h"
 
 // For the tests of what crosses the relay.
@@ -43,6 +44,9 @@ struct TestMetrics {
   std::shared_ptr<observe::Group> route = registry.group(kRouteMetrics, {"routes[0]", "main"});
   policy::PostgresStats stats{postgres->cells(0)};
   observe::Cell* cells = route->cells(0);
+  observe::Cell requests;
+
+  RelayCounters counters() { return {stats, cells, requests}; }
 
   // How often a histogram was recorded, and the sum of it in nanoseconds.
   uint64_t recorded(size_t histogram) const {

@@ -140,6 +140,7 @@ void Worker::adopt(Accepted accepted) {
                                            environment_.snapshot->listeners[accepted.listener]);
     sessions_.push_back(*session);
     by_id_.emplace(id, session.get());
+    metrics_.sessions().add();
     loop_.spawn(serve(std::move(session)));
   });
 }
@@ -148,6 +149,7 @@ io::Task<> Worker::serve(std::unique_ptr<session::Session> session) {
   co_await session->serve();
   by_id_.erase(session->id());
   session.reset();
+  metrics_.sessions().sub();
   sessions_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
