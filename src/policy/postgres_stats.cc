@@ -43,6 +43,36 @@ static_assert(std::size(kMetrics) == kPostgresCounters);
 
 constexpr std::string_view kLabels[] = {"route", "upstream"};
 
+PostgresCounter error_counter(Severity severity) {
+  switch (severity) {
+    case Severity::error:
+      return kErrorsError;
+    case Severity::fatal:
+      return kErrorsFatal;
+    case Severity::panic:
+      return kErrorsPanic;
+    default:
+      return kErrorsUnknown;
+  }
+}
+
+PostgresCounter notice_counter(Severity severity) {
+  switch (severity) {
+    case Severity::notice:
+      return kNoticesNotice;
+    case Severity::log:
+      return kNoticesLog;
+    case Severity::warning:
+      return kNoticesWarning;
+    case Severity::debug:
+      return kNoticesDebug;
+    case Severity::info:
+      return kNoticesInfo;
+    default:
+      return kNoticesUnknown;
+  }
+}
+
 PostgresCounter statement_counter(CommandKind command) {
   switch (command) {
     case CommandKind::select:
@@ -61,6 +91,25 @@ PostgresCounter statement_counter(CommandKind command) {
 }  // namespace
 
 constinit const observe::GroupDescriptor kPostgresStats{kMetrics, kLabels};
+
+void PostgresStats::on_login(uint64_t client_messages, const wire::MessageTally& from_servers) {
+  on_client_messages(client_messages);
+  on_server_messages(from_servers.messages);
+  for (size_t i = 0; i < wire::kSeverities; ++i) {
+    count_errors(static_cast<Severity>(i), from_servers.errors[i]);
+    count_notices(static_cast<Severity>(i), from_servers.notices[i]);
+  }
+}
+
+void PostgresStats::count_errors(Severity severity, uint64_t count) {
+  cells_[kErrors].add(count);
+  cells_[error_counter(severity)].add(count);
+}
+
+void PostgresStats::count_notices(Severity severity, uint64_t count) {
+  cells_[kNotices].add(count);
+  cells_[notice_counter(severity)].add(count);
+}
 
 void PostgresStats::on_session_start(Encryption encryption) {
   count(kSessions);
@@ -120,41 +169,13 @@ TransactionsEnded PostgresStats::on_command_complete(CommandKind command) {
 }
 
 void PostgresStats::on_error(Severity severity) {
-  count(kErrors);
-  switch (severity) {
-    case Severity::error:
-      count(kErrorsError);
-      failed_ = true;
-      break;
-    case Severity::fatal:  // the session ends, which decides about the transaction
-      count(kErrorsFatal);
-      break;
-    case Severity::panic:
-      count(kErrorsPanic);
-      break;
-    default:
-      count(kErrorsUnknown);
-      failed_ = true;
-      break;
-  }
+  count_errors(severity, 1);
+  // FATAL and PANIC end the session, which decides about the transaction.
+  if (severity != Severity::fatal && severity != Severity::panic) failed_ = true;
 }
 
 void PostgresStats::on_notice(Severity severity) {
-  count(kNotices);
-  switch (severity) {
-    case Severity::notice:
-      return count(kNoticesNotice);
-    case Severity::log:
-      return count(kNoticesLog);
-    case Severity::warning:
-      return count(kNoticesWarning);
-    case Severity::debug:
-      return count(kNoticesDebug);
-    case Severity::info:
-      return count(kNoticesInfo);
-    default:
-      return count(kNoticesUnknown);
-  }
+  count_notices(severity, 1);
 }
 
 TransactionsEnded PostgresStats::on_ready_for_query(wire::TransactionStatus status) {

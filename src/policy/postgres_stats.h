@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "observe/metrics.h"
+#include "wire/message_tally.h"
 #include "wire/messages.h"
 #include "wire/protocol.h"
 
@@ -71,6 +72,8 @@ class PostgresStats {
  public:
   explicit PostgresStats(observe::Cell* cells) : cells_(cells) {}
 
+  // What a login has moved, on whatever session it became or did not become.
+  void on_login(uint64_t client_messages, const wire::MessageTally& from_servers);
   // At the first ReadyForQuery, or when an encrypted session starts to pass through.
   void on_session_start(Encryption encryption);
   // TLS towards the server was asked for; the server said no or the handshake failed, or it did
@@ -100,6 +103,8 @@ class PostgresStats {
 
  private:
   void count(PostgresCounter counter) { cells_[counter].add(); }
+  void count_errors(Severity severity, uint64_t count);
+  void count_notices(Severity severity, uint64_t count);
   TransactionsEnded commit();
   TransactionsEnded roll_back();
   void forget_transaction();

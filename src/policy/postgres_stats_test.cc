@@ -306,5 +306,26 @@ TEST(PostgresStats, AreShownUnderEnvoysNames) {
   for (const auto& [name, cell] : names) EXPECT_TRUE(shows(name, cell)) << name;
 }
 
+TEST(PostgresStats, ALoginCountsMessagesAndSeveritiesAndEndsNoTransaction) {
+  wire::MessageTally servers;
+  servers.add('R', "");
+  servers.add('E', std::string_view("VERROR\0\0", 8));
+  servers.add('E', std::string_view("VFATAL\0\0", 8));
+  servers.add('N', std::string_view("VWARNING\0\0", 10));
+  Replay replay;
+  replay.stats().on_login(3, servers);
+  EXPECT_EQ(replay[kMessages], 7U);
+  EXPECT_EQ(replay[kMessagesFrontend], 3U);
+  EXPECT_EQ(replay[kMessagesBackend], 4U);
+  EXPECT_EQ(replay[kErrors], 2U);
+  EXPECT_EQ(replay[kErrorsError], 1U);
+  EXPECT_EQ(replay[kErrorsFatal], 1U);
+  EXPECT_EQ(replay[kNotices], 1U);
+  EXPECT_EQ(replay[kNoticesWarning], 1U);
+  EXPECT_FALSE(replay.stats().in_transaction());
+  EXPECT_FALSE(replay.stats().on_session_end(false));
+  EXPECT_EQ(replay[kTransactions], 0U);
+}
+
 }  // namespace
 }  // namespace trunkline::policy

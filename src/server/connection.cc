@@ -70,7 +70,7 @@ io::Task<std::expected<LoggedIn, Refusal>> log_in(const LoginContext& context, t
   auth::ServerChannel channel{.endpoint_hash = stream.end_point_hash().value_or(""),
                               .channel_binding_required = request.channel_binding_required};
   Login login(copy_of(request.credentials), std::move(channel), context.key_cache,
-              request.parameters);
+              request.parameters, context.tally);
   wire::MessageBuffer buffer(wire::kServerRules, context.message_bytes_max);
   Login::Step step = login.start();
   for (;;) {

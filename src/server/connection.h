@@ -36,6 +36,7 @@ struct LoginContext {
   tls::HandshakeGate& handshakes;
   auth::KeyCache& key_cache;
   size_t message_bytes_max;
+  wire::MessageTally* tally = nullptr;  // of what the servers say, all attempts together
 };
 
 // Connects to one endpoint and logs in. Follows the mode `prefer` to its second try. On the thread

@@ -22,10 +22,11 @@ Refusal protocol_error(std::string what) {
 }  // namespace
 
 Login::Login(auth::Credentials credentials, auth::ServerChannel channel, auth::KeyCache& cache,
-             Parameters parameters)
+             Parameters parameters, wire::MessageTally* tally)
     : user_(credentials.user),
       auth_(std::move(credentials), std::move(channel), cache),
-      parameters_(std::move(parameters)) {}
+      parameters_(std::move(parameters)),
+      tally_(tally) {}
 
 // Version 3.0: the only thing newer ones change is the length of the cancel key, which stays
 // between us and the server, and servers before 2018 cannot negotiate.
@@ -38,6 +39,7 @@ Login::Step Login::start() const {
 }
 
 Login::Step Login::on_message(char type, std::string_view body, std::string_view message) {
+  if (tally_ != nullptr) tally_->add(type, body);
   namespace from_server = wire::server_message;
   switch (type) {
     case from_server::kAuthentication:

@@ -12,6 +12,7 @@
 #include "auth/server_auth.h"
 #include "base/error.h"
 #include "server/cancel.h"
+#include "wire/message_tally.h"
 
 namespace trunkline::server {
 
@@ -41,9 +42,10 @@ class Login {
   struct Ready {};
   using Step = std::variant<Send, Derive, Wait, Ready, Refusal>;
 
-  // `parameters`: the StartupMessage without the user, which is the credentials'.
+  // `parameters`: the StartupMessage without the user, which is the credentials'. `tally`: where
+  // the server's messages are counted, or null.
   Login(auth::Credentials credentials, auth::ServerChannel channel, auth::KeyCache& cache,
-        Parameters parameters);
+        Parameters parameters, wire::MessageTally* tally = nullptr);
 
   Step start() const;
   // `message` is the whole message, `body` the part of it behind the header.
@@ -64,6 +66,7 @@ class Login {
   const std::string user_;
   auth::ServerAuth auth_;
   const Parameters parameters_;
+  wire::MessageTally* const tally_;
   bool authenticated_ = false;
   std::string greeting_;
   CancelKey cancel_key_;

@@ -306,5 +306,22 @@ TEST(LoginTest, WhatAServerSaysIsPrintableInOurWords) {
   EXPECT_LE(error.detail.size(), 20);
 }
 
+TEST(LoginTest, TalliesEveryMessageOfTheServer) {
+  wire::MessageTally tally;
+  auth::KeyCache cache;
+  Login login(with_password("ann", ""), {}, cache, {}, &tally);
+  auto told = [&](const std::string& message) {
+    return login.on_message(message[0], std::string_view(message).substr(wire::kHeaderBytes),
+                            message);
+  };
+  told(ok());
+  told(msg('N', "VWARNING" + std::string(1, '\0') + "Mw" + std::string(2, '\0')));
+  told(parameter("TimeZone", "UTC"));
+  told(error_message("3D000", "no such database"));
+  EXPECT_EQ(tally.messages, 4U);
+  EXPECT_EQ(tally.notices[static_cast<size_t>(wire::Severity::warning)], 1U);
+  EXPECT_EQ(tally.errors[static_cast<size_t>(wire::Severity::fatal)], 1U);
+}
+
 }  // namespace
 }  // namespace trunkline::server

@@ -96,7 +96,8 @@ io::Task<Result<std::string_view>> next_password_message(tls::Stream& stream,
 
 io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::MessageBuffer& input,
                                                    const Snapshot& snapshot,
-                                                   Environment& environment, Instant deadline) {
+                                                   Environment& environment, LoginCounts& counts,
+                                                   Instant deadline) {
   Result<const auth::HbaVerdict*> verdict = snapshot.auth->rules.decide(hba_facts(facts));
   if (!verdict) co_return fail(std::move(verdict.error()));
 
@@ -140,6 +141,7 @@ io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::Mess
     Result<std::string_view> payload =
         co_await next_password_message(facts.stream, input, deadline);
     if (!payload) co_return fail(std::move(payload.error()));
+    ++counts.client_messages;
     step = machine.on_message(*payload);
     input.pop();
   }

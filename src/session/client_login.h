@@ -9,6 +9,7 @@
 #include "io/address.h"
 #include "io/task.h"
 #include "session/environment.h"
+#include "session/login_counts.h"
 #include "tls/stream.h"
 #include "wire/message_buffer.h"
 #include "wire/startup.h"
@@ -36,6 +37,7 @@ struct ClientFacts {
 // outlives the task. The error is for the client.
 io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::MessageBuffer& input,
                                                    const Snapshot& snapshot,
-                                                   Environment& environment, Instant deadline);
+                                                   Environment& environment, LoginCounts& counts,
+                                                   Instant deadline);
 
 }  // namespace trunkline::session

@@ -94,6 +94,8 @@ Result<> Session::check_startup(const wire::StartupPacket& packet) const {
 }
 
 io::Task<Result<>> Session::start(StartupRequest request) {
+  login_counts_ = std::make_unique<LoginCounts>();
+  login_counts_->client_messages = 1;
   Instant deadline = began_ + snapshot_->login_timeout;
   wire::Negotiation negotiation = wire::negotiate(request.packet);
   if (negotiation.must_answer) {
@@ -113,6 +115,7 @@ io::Task<Result<>> Session::start(StartupRequest request) {
   route::Facts facts = route_facts();
   if (Result<> allowed = hooks_->startup({.id = id_, .client = facts}); !allowed) co_return allowed;
   route::Decision decision = co_await snapshot_->routes->route(facts);
+  attribute_login(decision, false);
   if (decision.kind == route::Decision::Kind::forward &&
       decision.route->auth == config::AuthMode::relay) {
     co_return co_await start_relayed(request, decision);
@@ -147,7 +150,7 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   ClientFacts client{
       .stream = client_, .peer = peer_, .startup = request.packet, .is_unix = listener_->is_unix};
   Result<AuthenticatedClient> authenticated =
-      co_await authenticate(client, input, *snapshot_, environment_, deadline);
+      co_await authenticate(client, input, *snapshot_, environment_, *login_counts_, deadline);
   if (!authenticated) co_return fail(std::move(authenticated.error()));
   // From here on an error is one of the session, not of the login: PostgreSQL shows it behind
   // AuthenticationOk.
@@ -162,6 +165,7 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
     co_return allowed;
   }
   if (Result<> routed = check_decision(decision, facts); !routed) co_return routed;
+  attribute_login(decision, true);
   if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
 
   server::LoginContext context = login_context();
@@ -194,7 +198,8 @@ server::LoginContext Session::login_context() const {
   return {.loop = environment_.loop,
           .handshakes = environment_.handshakes,
           .key_cache = environment_.process.key_cache,
-          .message_bytes_max = snapshot_->max_message_bytes};
+          .message_bytes_max = snapshot_->max_message_bytes,
+          .tally = login_counts_ ? &login_counts_->from_servers : nullptr};
 }
 
 void Session::connect_relay(const route::Decision& decision, server::Connection connection,
@@ -212,6 +217,7 @@ io::Task<Result<>> Session::open_session(std::string greeting, const wire::Start
   key = environment_.process.cancels.issue(target, wire::negotiate(packet).long_cancel_key());
   wire::append_backend_key_data(greeting, key.process_id, key.secret);
   wire::append_ready_for_query(greeting, wire::TransactionStatus::idle);
+  count_login();
   Instant deadline = began_ + snapshot_->login_timeout;
   if (co_await tls::send_all(client_, std::move(greeting), deadline) != 0)
     co_return fail(client_lost());

@@ -60,10 +60,11 @@ Error lost(Side side, ssize_t result) {
 class RelayedLogin {
  public:
   RelayedLogin(tls::Stream& client, tls::Stream& server, const route::Decision& decision,
-               bool user_is_rewritten, size_t message_bytes_max)
+               LoginCounts& counts, bool user_is_rewritten, size_t message_bytes_max)
       : client_(client),
         server_(server),
         decision_(decision),
+        counts_(counts),
         user_is_rewritten_(user_is_rewritten),
         from_client_(wire::kClientLoginRules, wire::kPasswordLengthMax),
         from_server_(wire::kServerRules, message_bytes_max) {}
@@ -142,6 +143,7 @@ class RelayedLogin {
 
   Result<> on_server_message(const wire::MessageBuffer::Next& next) {
     namespace from_server = wire::server_message;
+    counts_.from_servers.add(next.type, next.body);
     switch (next.type) {
       case from_server::kAuthentication: {
         std::optional<wire::AuthenticationRequest> request = wire::parse_authentication(next.body);
@@ -208,6 +210,7 @@ class RelayedLogin {
       wire::MessageBuffer::Next next = from_client_.next();
       if (next.kind == Kind::need_more) return {};
       if (next.kind != Kind::message) return fail(broken(Side::client));
+      ++counts_.client_messages;
       if (std::exchange(in_sasl_, false)) {
         if (Result<> binding = check_binding(next.body); !binding) return binding;
       }
@@ -239,6 +242,7 @@ class RelayedLogin {
   tls::Stream& client_;
   tls::Stream& server_;
   const route::Decision& decision_;
+  LoginCounts& counts_;
   const bool user_is_rewritten_;
   wire::MessageBuffer from_client_;
   wire::MessageBuffer from_server_;
@@ -284,13 +288,14 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
     error.detail = std::exchange(error.message, "could not connect to the server");
     co_return refused_by_server(decision, std::move(opened.error()));
   }
+  attribute_login(decision, true);
 
   const std::string& user = decision.user ? *decision.user : request.packet.user;
   std::string startup = startup_message(request.packet, decision, user);
   if (int sent = co_await tls::send_all(opened->stream, std::move(startup), deadline); sent != 0) {
     co_return fail(lost(Side::server, sent));
   }
-  RelayedLogin login(client_, opened->stream, decision, user != request.packet.user,
+  RelayedLogin login(client_, opened->stream, decision, *login_counts_, user != request.packet.user,
                      snapshot_->max_message_bytes);
   login.from_client().append(std::exchange(request.early, {}));
   Result<> done = co_await login.run(waiter_, deadline);

@@ -64,6 +64,7 @@ io::Task<std::unique_ptr<Error>> Session::run() {
 // Null when the session is ready to relay.
 io::Task<std::unique_ptr<Error>> Session::try_log_in() {
   Result<> ready = co_await log_in();
+  count_login();
   if (ready) co_return nullptr;
   bool was_asked = end_asked_ && (ready.error().reason == Reason::client_closed ||
                                   ready.error().reason == Reason::client_not_session);

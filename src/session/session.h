@@ -20,6 +20,7 @@
 #include "session/client_login.h"
 #include "session/environment.h"
 #include "session/greeting.h"
+#include "session/login_counts.h"
 #include "session/relay.h"
 #include "session/relay_machine.h"
 #include "tls/stream.h"
@@ -86,6 +87,10 @@ class Session : public ListNode<Session> {
   void record_login(std::string_view method, policy::Encryption encryption);
   void count_handshake(const wire::StartupPacket& packet);
 
+  // login_counts.cc
+  void attribute_login(const route::Decision& decision, bool proven);
+  void count_login();
+
   // relayed_login.cc: `auth: relay`
   io::Task<Result<>> start_relayed(StartupRequest& request, const route::Decision& decision);
 
@@ -120,6 +125,7 @@ class Session : public ListNode<Session> {
   // The server's own ErrorResponse, to be passed on instead of ours.
   std::string server_response_;
   std::unique_ptr<Error> end_asked_;
+  std::unique_ptr<LoginCounts> login_counts_;  // from the startup packet to the end of the login
 };
 
 }  // namespace trunkline::session

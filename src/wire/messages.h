@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -13,6 +14,7 @@
 namespace trunkline::wire {
 
 enum class Severity : uint8_t { unknown, error, fatal, panic, warning, notice, info, log, debug };
+inline constexpr size_t kSeverities = static_cast<size_t>(Severity::debug) + 1;
 Severity parse_severity(std::string_view text);
 
 // The fields of an ErrorResponse or NoticeResponse (documentation 54.8). Works on a prefix of the
