@@ -135,13 +135,14 @@ io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::Mess
     wire::MessageBuilder(request, wire::server_message::kAuthentication)
         .int32(static_cast<uint32_t>(send.code))
         .bytes(send.payload);
+    counts.bytes_to_client += request.size();
     if (int sent = co_await tls::send_all(facts.stream, std::move(request), deadline); sent < 0) {
       co_return fail(lost(sent));
     }
     Result<std::string_view> payload =
         co_await next_password_message(facts.stream, input, deadline);
     if (!payload) co_return fail(std::move(payload.error()));
-    ++counts.client_messages;
+    counts.on_client_message(wire::kHeaderBytes + payload->size());
     step = machine.on_message(*payload);
     input.pop();
   }

@@ -106,7 +106,7 @@ class Greeter {
           Result<wire::StartupPacket> packet = wire::parse_startup(step.body);
           if (!packet) co_return NoRequest{std::move(packet.error())};
           pending_.erase(0, step.consumed);
-          co_return StartupRequest{std::move(*packet), std::move(pending_)};
+          co_return StartupRequest{std::move(*packet), step.consumed, std::move(pending_)};
         }
         case Action::cancel:
           co_return CancelRequest{step.cancel.process_id, std::string(step.cancel.key)};

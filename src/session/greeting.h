@@ -17,7 +17,8 @@ namespace trunkline::session {
 // A client that asks for a session.
 struct StartupRequest {
   wire::StartupPacket packet;
-  std::string early;  // what came behind the packet already
+  size_t packet_bytes;  // with its length
+  std::string early;    // what came behind the packet already
 };
 
 // A client that asks to cancel another session's query; it is answered with a close.

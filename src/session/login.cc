@@ -95,13 +95,14 @@ Result<> Session::check_startup(const wire::StartupPacket& packet) const {
 
 io::Task<Result<>> Session::start(StartupRequest request) {
   login_counts_ = std::make_unique<LoginCounts>();
-  login_counts_->client_messages = 1;
+  login_counts_->on_client_message(request.packet_bytes);
   Instant deadline = began_ + snapshot_->login_timeout;
   wire::Negotiation negotiation = wire::negotiate(request.packet);
   if (negotiation.must_answer) {
     std::string answer;
     wire::append_negotiate_protocol_version(answer, negotiation.version(),
                                             request.packet.protocol_options);
+    login_counts_->bytes_to_client += answer.size();
     if (co_await tls::send_all(client_, std::move(answer), deadline) != 0)
       co_return fail(client_lost());
   }
@@ -217,6 +218,7 @@ io::Task<Result<>> Session::open_session(std::string greeting, const wire::Start
   key = environment_.process.cancels.issue(target, wire::negotiate(packet).long_cancel_key());
   wire::append_backend_key_data(greeting, key.process_id, key.secret);
   wire::append_ready_for_query(greeting, wire::TransactionStatus::idle);
+  login_counts_->bytes_to_client += greeting.size();
   count_login();
   Instant deadline = began_ + snapshot_->login_timeout;
   if (co_await tls::send_all(client_, std::move(greeting), deadline) != 0)

@@ -1,6 +1,8 @@
 #include "session/login_counts.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "session/session.h"
 
@@ -26,14 +28,18 @@ void Session::attribute_login(const route::Decision& decision, bool proven) {
   login_counts_->upstream = decision.upstream;
 }
 
-// Once: before the client reads the end of its login, whichever that is.
+// Once: when the last of it is about to go to the client.
 void Session::count_login() {
   std::unique_ptr<LoginCounts> counts = std::move(login_counts_);
   if (!counts || !counts->route) return;
-  auto group = environment_.process.metrics.group(policy::kPostgresStats,
-                                                  {counts->route->name, counts->upstream->name()});
-  policy::PostgresStats(group->cells(environment_.worker))
+  std::vector<std::string> labels = {counts->route->name, counts->upstream->name()};
+  auto postgres = environment_.process.metrics.group(policy::kPostgresStats, labels);
+  policy::PostgresStats(postgres->cells(environment_.worker))
       .on_login(counts->client_messages, counts->from_servers);
+  auto route = environment_.process.metrics.group(kRouteMetrics, labels);
+  observe::Cell* cells = route->cells(environment_.worker);
+  cells[RouteCells::kBytesFromClients].add(counts->bytes_from_client);
+  cells[RouteCells::kBytesToClients].add(counts->bytes_to_client);
 }
 
 }  // namespace trunkline::session

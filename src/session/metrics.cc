@@ -13,8 +13,10 @@ using observe::Unit;
 
 constexpr Descriptor kRoute[] = {
     {"sessions_active", "Sessions that are logged in.", Type::gauge},
-    {"client_received", "Bytes received from clients after login.", Type::counter, Unit::bytes},
-    {"client_sent", "Bytes sent to clients after login.", Type::counter, Unit::bytes},
+    {"client_received", "Bytes received from clients, from the startup packet on.", Type::counter,
+     Unit::bytes},
+    {"client_sent", "Bytes for clients, from the answer to the startup packet on.", Type::counter,
+     Unit::bytes},
     {"login_duration", "From the first byte of a client to its first ReadyForQuery.",
      Type::histogram, Unit::seconds},
     {"server_connect_duration", "Connecting and logging in to a server.", Type::histogram,

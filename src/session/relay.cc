@@ -30,6 +30,8 @@ io::Task<std::unique_ptr<Error>> Relay::run(std::unique_ptr<EarlyBytes> early) {
   to_client_.from.socket().bind(waiter_, kServerShift);
   to_server_.input = early_->of_client;
   to_client_.input = early_->of_server;
+  cells_[RouteCells::kBytesFromClients].add(to_server_.input.size());
+  cells_[RouteCells::kBytesToClients].add(to_client_.input.size());
   bool told_of_buffer = false;
   while (!ended_) {
     bool again = pump(to_server_) == Turn::again;

@@ -551,6 +551,8 @@ TEST(RelayTest, WithoutInspectionBytesPassAndTheSessionEndsWithItsSockets) {
   worker.run_until([&] { return session.server.ended; });
   session.server.close();
   session.run_to_end();
+  EXPECT_EQ(session.metrics.route->total(RouteCells::kBytesFromClients), 23U);
+  EXPECT_EQ(session.metrics.route->total(RouteCells::kBytesToClients), 5U);
 }
 
 }  // namespace

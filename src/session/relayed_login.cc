@@ -94,6 +94,7 @@ class RelayedLogin {
     for (;;) {
       if (Result<> taken = take_from_server(); !taken) co_return taken;
       if (Result<> taken = take_from_client(); !taken) co_return taken;
+      counts_.bytes_to_client += to_client_.size();
       if (int sent = co_await tls::send_all(client_, std::exchange(to_client_, {}), deadline);
           sent != 0) {
         co_return fail(lost(Side::client, sent));
@@ -210,7 +211,7 @@ class RelayedLogin {
       wire::MessageBuffer::Next next = from_client_.next();
       if (next.kind == Kind::need_more) return {};
       if (next.kind != Kind::message) return fail(broken(Side::client));
-      ++counts_.client_messages;
+      counts_.on_client_message(next.message.size());
       if (std::exchange(in_sasl_, false)) {
         if (Result<> binding = check_binding(next.body); !binding) return binding;
       }

@@ -64,7 +64,6 @@ io::Task<std::unique_ptr<Error>> Session::run() {
 // Null when the session is ready to relay.
 io::Task<std::unique_ptr<Error>> Session::try_log_in() {
   Result<> ready = co_await log_in();
-  count_login();
   if (ready) co_return nullptr;
   bool was_asked = end_asked_ && (ready.error().reason == Reason::client_closed ||
                                   ready.error().reason == Reason::client_not_session);
@@ -108,30 +107,42 @@ void Session::cancel(std::move_only_function<void(bool sent)> done) {
                               server.cancel_key, std::move(done)));
 }
 
-// Tells the client why, if it is there and understands, and closes the server's side.
-io::Task<> Session::say_goodbye(const Error& error) {
-  std::string words;
+// What the client is told at the end, if it is there and understands.
+std::string Session::last_words(const Error& error) {
   bool can_hear = client_.is_open() && error.reason != Reason::client_closed &&
                   error.reason != Reason::client_io_error &&
                   error.reason != Reason::client_terminate;
-  if (connected_) {
-    can_hear = can_hear && connected_->relay.client_can_hear();
-    if (connected_->server.stream.is_open()) {
-      std::string terminate;
-      wire::append_terminate(terminate);
-      iovec part{terminate.data(), terminate.size()};
-      // As far as there is room: a server that does not read notices the close.
-      if (connected_->relay.server_can_hear()) connected_->server.stream.send({&part, 1});
-      connected_->server.stream.close();
-    }
-  }
-  if (!can_hear) co_return;
-  words = std::move(before_error_);
+  if (connected_) can_hear = can_hear && connected_->relay.client_can_hear();
+  if (!can_hear) return {};
+  std::string words = std::move(before_error_);
   if (!server_response_.empty()) {
     words += server_response_;
   } else if (!error.message.empty()) {
     wire::append_fatal(words, error);
   }
+  return words;
+}
+
+void Session::leave_server() {
+  if (!connected_ || !connected_->server.stream.is_open()) return;
+  std::string terminate;
+  wire::append_terminate(terminate);
+  iovec part{terminate.data(), terminate.size()};
+  // As far as there is room: a server that does not read notices the close.
+  if (connected_->relay.server_can_hear()) connected_->server.stream.send({&part, 1});
+  connected_->server.stream.close();
+}
+
+// Tells the client why, and closes the server's side.
+io::Task<> Session::say_goodbye(const Error& error) {
+  std::string words = last_words(error);
+  leave_server();
+  if (connected_) {
+    connected_->cells[RouteCells::kBytesToClients].add(words.size());
+  } else if (login_counts_) {
+    login_counts_->bytes_to_client += words.size();
+  }
+  count_login();
   if (words.empty()) co_return;
   Instant deadline = environment_.loop.now() + kGoodbyeMax;
   if (co_await tls::send_all(client_, std::move(words), deadline) != 0) co_return;

@@ -66,6 +66,8 @@ class Session : public ListNode<Session> {
   io::Task<std::unique_ptr<Error>> run();
   io::Task<std::unique_ptr<Error>> try_log_in();
   void enter_state(ClientState state);
+  std::string last_words(const Error& error);
+  void leave_server();
   io::Task<> say_goodbye(const Error& error);
   void record_close(const Error& error);
 

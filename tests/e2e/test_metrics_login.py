@@ -5,13 +5,14 @@ import time
 
 import pytest
 
-from conftest import upstream_of
+from conftest import listener, upstream_of
 from lib import pgwire
 from lib.fake_server import FakeServer
 from lib.pgauth import verifier
-from lib.pgwire import WireError, connect
+from lib.pgwire import Wire, WireError, connect
 from lib.postgres import password_of
 from lib.processes import free_port, wait_until
+from lib.trunkline import client_tls
 from test_metrics import COUNTERS, counters
 
 READY = (pgwire.message("R", b"\0\0\0\0") + pgwire.message("S", b"TimeZone\0UTC\0") +
@@ -149,3 +150,47 @@ def test_a_stranger_fills_no_counters_with_hosts_of_his_invention(proxy_factory,
     attempt(front, user="x_user", password="wrong", database="invented")
     time.sleep(0.2)
     assert "invented" not in front.http("/metrics")[1]
+
+
+def byte_counters(front) -> tuple:
+    found = front.metrics()
+    return tuple(int(found[f"trunkline_client_{way}_bytes_total"]) for way in ("received", "sent"))
+
+
+@pytest.mark.parametrize("auth,user,password", [
+    ("terminate", "x_user", "pw-of-x"), ("terminate", "x_user", "wrong"),
+    ("relay", "alice", password_of("alice")), ("relay", "alice", "wrong"),
+    ("terminate", "nobody", "wrong")])
+@pytest.mark.parametrize("tls", [False, True])
+def test_bytes_of_a_session_and_its_login(proxy_factory, pg18, certificates, auth, user, password,
+                                          tls):
+    route = {"login": {"user": "trusty"}} if auth == "terminate" else {}
+    front = front_of(proxy_factory, upstream_of(pg18), auth, "scram-sha-256", route,
+                     users=[{"name": "x_user", "password": "pw-of-x"}],
+                     listen=listener(certificates))
+    with Wire(front.host, front.port) as wire:
+        if tls:
+            wire.start_tls(client_tls(), "localhost")
+            wire.sent_bytes = wire.received_bytes = 0
+        try:
+            wire.login(user, password=password, version=pgwire.VERSION_3_2,
+                       parameters=[("_pq_.unknown", "1")])
+            wire.run("select 1")
+            wire.send(pgwire.terminate())
+        except WireError:
+            pass
+        wire.read_to_end()
+        moved_bytes = (wire.sent_bytes, wire.received_bytes)
+    wait_until(lambda: byte_counters(front) == moved_bytes,
+               f"{byte_counters(front)} becomes {moved_bytes}", 5)
+
+
+def test_bytes_sent_right_behind_the_startup_packet(proxy_factory, pg18):
+    front = front_of(proxy_factory, upstream_of(pg18))
+    with Wire(front.host, front.port) as wire:
+        wire.send(pgwire.startup([("user", "trusty"), ("database", "app")]),
+                  pgwire.query("select 'early'"), pgwire.terminate())
+        wire.read_to_end()
+        moved_bytes = (wire.sent_bytes, wire.received_bytes)
+    wait_until(lambda: byte_counters(front) == moved_bytes,
+               f"{byte_counters(front)} becomes {moved_bytes}", 5)

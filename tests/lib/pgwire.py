@@ -149,6 +149,7 @@ class Wire:
             self.socket = socket.create_connection((host, port), timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
+        self.sent_bytes = self.received_bytes = 0  # what `send` sent and the reads read
         self.session = Session()
 
     def __enter__(self) -> "Wire":
@@ -171,7 +172,9 @@ class Wire:
     # -- bytes -----------------------------------------------------------------------------------
 
     def send(self, *pieces: bytes) -> None:
-        self.socket.sendall(b"".join(pieces))
+        data = b"".join(pieces)
+        self.sent_bytes += len(data)
+        self.socket.sendall(data)
 
     def send_slowly(self, data: bytes, piece: int = 1, pause_s: float = 0.001) -> None:
         """In pieces, each its own segment: the reader sees every split."""
@@ -186,6 +189,7 @@ class Wire:
             raise ServerClosed("reset") from error
         if not data:
             raise ServerClosed("closed")
+        self.received_bytes += len(data)
         self.buffer += data
 
     def read_bytes(self, size: int) -> bytes:
