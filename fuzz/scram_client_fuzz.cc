@@ -37,7 +37,7 @@ void run_exchange(std::string_view input) {
   if (!client.on_server_first(take_message(input))) return;
   require(client.iterations() >= 1 && client.iterations() <= auth::kScramIterationsMax);
   require(!client.salt().empty() && client.salt().size() <= auth::kScramSaltBytesMax);
-  require(client.client_final(keys()).size() <= ScramClient::kServerNonceBytesMax + 100);
+  require(client.client_final(keys()).reveal().size() <= ScramClient::kServerNonceBytesMax + 100);
   require(!client.on_server_final(take_message(input)));
 }
 

@@ -75,7 +75,7 @@ Result<> ScramClient::on_server_first(std::string_view message) {
   return {};
 }
 
-std::string ScramClient::client_final(const ScramKeys& keys) {
+Secret ScramClient::client_final(const ScramKeys& keys) {
   std::string binding = gs2_header();
   if (binding_ == Binding::end_point) binding += endpoint_hash_;
   std::string without_proof = fmt::format("c={},r={}", base64_encode(binding), nonce_);
@@ -86,7 +86,14 @@ std::string ScramClient::client_final(const ScramKeys& keys) {
   Digest proof = hmac_sha256(stored_key.view(), auth_message);
   proof ^= keys.client_key.reveal();
   server_signature_ = hmac_sha256(keys.server_key.reveal(), auth_message);
-  return fmt::format("{},p={}", without_proof, base64_encode(proof.view()));
+  std::string encoded = base64_encode(proof.view());
+  std::string message;
+  message.reserve(without_proof.size() + 3 + encoded.size());
+  message.append(without_proof).append(",p=").append(encoded);
+  Secret secret(message);
+  wipe(encoded);
+  wipe(message);
+  return secret;
 }
 
 Result<> ScramClient::on_server_final(std::string_view message) const {

@@ -35,7 +35,7 @@ class ScramClient {
   Result<> on_server_first(std::string_view message);
   const std::string& salt() const { return salt_; }
   uint32_t iterations() const { return iterations_; }
-  std::string client_final(const ScramKeys& keys);
+  Secret client_final(const ScramKeys& keys);
   Result<> on_server_final(std::string_view message) const;
 
  private:

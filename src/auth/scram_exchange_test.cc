@@ -193,7 +193,7 @@ struct Exchange {
     if (!server_first) return std::unexpected(server_first.error());
     if (auto ok = client.on_server_first(*server_first); !ok) return std::unexpected(ok.error());
     ScramKeys client_keys = keys_of(client_password, client.salt(), client.iterations());
-    auto ok = server.on_client_final(client.client_final(client_keys));
+    auto ok = server.on_client_final(client.client_final(client_keys).reveal());
     if (!ok) return std::unexpected(ok.error());
     ScramVerifier verifier =
         ScramVerifier::from_keys(salt, iterations, keys_of(password, salt, iterations));

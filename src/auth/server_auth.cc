@@ -201,7 +201,7 @@ ServerAuth::Step ServerAuth::on_derived(KeyDerivation done) {
 
 ServerAuth::Step ServerAuth::send_client_final(const ScramKeys& keys) {
   state_ = State::scram_final;
-  return Send{Secret(scram_->client_final(keys))};
+  return Send{scram_->client_final(keys)};
 }
 
 ServerAuth::Step ServerAuth::on_sasl_final(std::string_view message) {

@@ -69,6 +69,12 @@ void wipe(void* memory, size_t bytes) {
   OPENSSL_cleanse(memory, bytes);
 }
 
+void wipe(std::string& text) {
+  text.resize(text.capacity());  // within its memory: it does not move
+  wipe(text.data(), text.size());
+  text.clear();
+}
+
 Secret::Secret(std::string_view bytes) : size_(bytes.size()) {
   if (bytes.empty()) return;
   data_ = Arena::instance().take(bytes.size());

@@ -12,10 +12,8 @@ bool equal_in_constant_time(std::string_view a, std::string_view b);
 
 // Overwrites memory so that the compiler cannot leave it out.
 void wipe(void* memory, size_t bytes);
-inline void wipe(std::string& text) {
-  wipe(text.data(), text.size());
-  text.clear();
-}
+// Also what the string held before it became shorter.
+void wipe(std::string& text);
 
 // Passwords and keys. The bytes live in an arena that core dumps leave out (MADV_DONTDUMP) and are
 // wiped when the secret dies. There is no stream or format operator on purpose. Movable; a copy is

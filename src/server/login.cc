@@ -19,6 +19,16 @@ Refusal protocol_error(std::string what) {
            .message = "server broke the protocol during login: " + std::move(what)}};
 }
 
+// The message type of all answers: PasswordMessage, SASLInitialResponse, SASLResponse.
+Secret password_message(std::string_view payload) {
+  std::string message;
+  message.reserve(wire::kHeaderBytes + payload.size());  // growing would leave copies behind
+  wire::append_sasl_response(message, payload);
+  Secret secret(message);
+  wipe(message);
+  return secret;
+}
+
 }  // namespace
 
 Login::Login(auth::Credentials credentials, auth::ServerChannel channel, auth::KeyCache& cache,
@@ -33,9 +43,9 @@ Login::Login(auth::Credentials credentials, auth::ServerChannel channel, auth::K
 Login::Step Login::start() const {
   std::vector<std::pair<std::string_view, std::string_view>> all = {{"user", user_}};
   for (const auto& [name, value] : parameters_) all.emplace_back(name, value);
-  Send packet;
-  wire::append_startup(packet.bytes, wire::kProtocol30, all);
-  return packet;
+  std::string packet;
+  wire::append_startup(packet, wire::kProtocol30, all);
+  return Send{Secret(packet)};
 }
 
 Login::Step Login::on_message(char type, std::string_view body, std::string_view message) {
@@ -84,9 +94,7 @@ Login::Step Login::on_derived(auth::KeyDerivation done) {
 
 Login::Step Login::after(auth::ServerAuth::Step step) {
   if (auto* send = std::get_if<auth::ServerAuth::Send>(&step)) {
-    Send message;
-    wire::append_sasl_response(message.bytes, send->payload.reveal());
-    return message;
+    return Send{password_message(send->payload.reveal())};
   }
   if (auto* derive = std::get_if<auth::ServerAuth::Derive>(&step))
     return Derive{std::move(derive->work)};

@@ -11,6 +11,7 @@
 #include "auth/key_cache.h"
 #include "auth/server_auth.h"
 #include "base/error.h"
+#include "base/secret.h"
 #include "server/cancel.h"
 #include "wire/message_tally.h"
 
@@ -33,7 +34,7 @@ class Login {
   using Parameters = std::vector<std::pair<std::string, std::string>>;
 
   struct Send {
-    std::string bytes;
+    Secret bytes;  // whole messages
   };
   struct Derive {
     auth::KeyDerivation work;

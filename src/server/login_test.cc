@@ -41,7 +41,7 @@ class Conversation {
   }
   std::string sent() const {
     const auto* send = std::get_if<Login::Send>(&step);
-    return send == nullptr ? "" : send->bytes;
+    return send == nullptr ? "" : std::string(send->bytes.reveal());
   }
   // The body of the message that was sent.
   std::string payload() const {

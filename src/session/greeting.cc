@@ -36,6 +36,7 @@ io::Task<ssize_t> read_more(tls::Stream& client, std::string& pending, size_t by
   ssize_t got = co_await tls::receive_some(
       client, std::span(chunk).first(std::min(bytes_max, chunk.size())), deadline);
   if (got > 0) pending.append(chunk.data(), static_cast<size_t>(got));
+  wipe(chunk.data(), chunk.size());
   co_return got;
 }
 
@@ -105,8 +106,9 @@ class Greeter {
         case Action::startup: {
           Result<wire::StartupPacket> packet = wire::parse_startup(step.body);
           if (!packet) co_return NoRequest{std::move(packet.error())};
-          pending_.erase(0, step.consumed);
-          co_return StartupRequest{std::move(*packet), step.consumed, std::move(pending_)};
+          Secret early(std::string_view(pending_).substr(step.consumed));
+          wipe(pending_);
+          co_return StartupRequest{std::move(*packet), step.consumed, std::move(early)};
         }
         case Action::cancel:
           co_return CancelRequest{step.cancel.process_id, std::string(step.cancel.key)};
@@ -161,6 +163,7 @@ class Greeter {
       if (Result<> named = check_direct_tls(client_); !named)
         co_return fail(std::move(named.error()));
     }
+    client_.wipe_plaintext(true);
     first_bytes_.tls_started();
     co_return {};
   }

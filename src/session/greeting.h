@@ -18,7 +18,7 @@ namespace trunkline::session {
 struct StartupRequest {
   wire::StartupPacket packet;
   size_t packet_bytes;  // with its length
-  std::string early;    // what came behind the packet already
+  Secret early;         // what came behind the packet already; it may be a password
 };
 
 // A client that asks to cancel another session's query; it is answered with a close.

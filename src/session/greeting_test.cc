@@ -111,7 +111,7 @@ TEST_F(GreetingTest, AStartupPacketIsUnderstoodHoweverItComes) {
 TEST_F(GreetingTest, WhatComesBehindTheStartupPacketIsKept) {
   Request request = greeted({startup_packet("ann") + "early"});
   ASSERT_EQ(user_of(request), "ann");
-  EXPECT_EQ(std::get<StartupRequest>(request).early, "early");
+  EXPECT_EQ(std::get<StartupRequest>(request).early.reveal(), "early");
 }
 
 TEST_F(GreetingTest, EncryptionThatIsNotOfferedIsDeclinedOnce) {

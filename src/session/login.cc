@@ -147,7 +147,7 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
                                              const route::Decision& decision) {
   Instant deadline = began_ + snapshot_->login_timeout;
   wire::MessageBuffer input(wire::kClientLoginRules, wire::kPasswordLengthMax);
-  input.append(std::exchange(request.early, {}));
+  input.append(std::exchange(request.early, Secret()).reveal());
   ClientFacts client{
       .stream = client_, .peer = peer_, .startup = request.packet, .is_unix = listener_->is_unix};
   Result<AuthenticatedClient> authenticated =
@@ -218,6 +218,7 @@ io::Task<Result<>> Session::open_session(std::string greeting, const wire::Start
   key = environment_.process.cancels.issue(target, wire::negotiate(packet).long_cancel_key());
   wire::append_backend_key_data(greeting, key.process_id, key.secret);
   wire::append_ready_for_query(greeting, wire::TransactionStatus::idle);
+  client_.wipe_plaintext(false);
   login_counts_->bytes_to_client += greeting.size();
   count_login();
   Instant deadline = began_ + snapshot_->login_timeout;

@@ -100,7 +100,7 @@ class RelayedLogin {
         co_return fail(lost(Side::client, sent));
       }
       if (ready_) co_return Result<>{};
-      if (int sent = co_await tls::send_all(server_, std::exchange(to_server_, {}), deadline);
+      if (int sent = co_await tls::send_all(server_, std::exchange(to_server_, Secret()), deadline);
           sent != 0) {
         co_return fail(lost(Side::server, sent));
       }
@@ -126,6 +126,7 @@ class RelayedLogin {
     if (got == -EAGAIN) return {};
     if (got <= 0) return fail(lost(side, got));
     buffer.append({chunk.data(), static_cast<size_t>(got)});
+    wipe(chunk.data(), static_cast<size_t>(got));
     return {};
   }
 
@@ -215,7 +216,7 @@ class RelayedLogin {
       if (std::exchange(in_sasl_, false)) {
         if (Result<> binding = check_binding(next.body); !binding) return binding;
       }
-      to_server_ += next.message;
+      to_server_ = Secret(next.message);
       answer_owed_ = false;
       from_client_.pop();
     }
@@ -248,7 +249,7 @@ class RelayedLogin {
   wire::MessageBuffer from_client_;
   wire::MessageBuffer from_server_;
   std::string to_client_;
-  std::string to_server_;
+  Secret to_server_;  // one message of the client
   static constexpr std::string_view kPlus = "SCRAM-SHA-256-PLUS";
 
   bool answer_owed_ = false;  // the client's, to the server's last request
@@ -298,7 +299,7 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
   }
   RelayedLogin login(client_, opened->stream, decision, *login_counts_, user != request.packet.user,
                      snapshot_->max_message_bytes);
-  login.from_client().append(std::exchange(request.early, {}));
+  login.from_client().append(std::exchange(request.early, Secret()).reveal());
   Result<> done = co_await login.run(waiter_, deadline);
   if (!done) {
     server_response_ = std::move(login.server_response);

@@ -26,6 +26,15 @@ void Stream::start_tls(SslPtr ssl, std::string prefix) {
   layer_ = std::make_unique<Layer>(std::move(ssl), std::move(prefix));
 }
 
+void Stream::wipe_plaintext(bool on) {
+  if (ssl() == nullptr) return;
+  if (on) {
+    SSL_set_options(ssl(), SSL_OP_CLEANSE_PLAINTEXT);
+  } else {
+    SSL_clear_options(ssl(), SSL_OP_CLEANSE_PLAINTEXT);
+  }
+}
+
 void Stream::close() {
   if (!is_open()) return;
   if (layer_) layer_->close_notify(socket_);

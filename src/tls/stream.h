@@ -64,6 +64,10 @@ class Stream {
   bool has_pending() const { return layer_ && layer_->has_pending(); }
   bool has_unsent() const { return layer_ && layer_->has_unsent(); }
 
+  // What is read from now on leaves no copy in OpenSSL's buffers: for logins, at the price of one
+  // more pass over the bytes. Without meaning on a plain stream.
+  void wipe_plaintext(bool on);
+
   // For waiting and for plain bytes before TLS; never for bytes under it.
   io::Socket& socket() { return socket_; }
   const io::Socket& socket() const { return socket_; }

@@ -15,8 +15,10 @@ io::Task<ssize_t> receive_some(Stream& stream, std::span<char> into, Instant dea
   }
 }
 
-io::Task<int> send_all(Stream& stream, std::string bytes, Instant deadline) {
-  std::string_view rest = bytes;
+namespace {
+
+// The caller keeps the bytes.
+io::Task<int> send_bytes(Stream& stream, std::string_view rest, Instant deadline) {
   while (!rest.empty() || stream.has_unsent()) {
     ssize_t result;
     if (rest.empty()) {
@@ -31,6 +33,16 @@ io::Task<int> send_all(Stream& stream, std::string bytes, Instant deadline) {
     if (!co_await stream.socket().wait_writable(deadline)) co_return -ETIMEDOUT;
   }
   co_return 0;
+}
+
+}  // namespace
+
+io::Task<int> send_all(Stream& stream, std::string bytes, Instant deadline) {
+  co_return co_await send_bytes(stream, bytes, deadline);
+}
+
+io::Task<int> send_all(Stream& stream, Secret bytes, Instant deadline) {
+  co_return co_await send_bytes(stream, bytes.reveal(), deadline);
 }
 
 }  // namespace trunkline::tls

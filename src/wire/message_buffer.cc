@@ -1,5 +1,6 @@
 #include "wire/message_buffer.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -13,7 +14,17 @@ void MessageBuffer::append(std::string_view bytes) {
     bytes_.erase(0, begin_);
     begin_ = 0;
   }
+  if (bytes_.capacity() - bytes_.size() < bytes.size()) grow(bytes_.size() + bytes.size());
   bytes_.append(bytes);
+}
+
+// Growing by itself, the string would leave what it held in freed memory.
+void MessageBuffer::grow(size_t bytes) {
+  std::string larger;
+  larger.reserve(std::max(bytes, 2 * bytes_.capacity()));
+  larger.append(bytes_);
+  wipe(bytes_);
+  bytes_.swap(larger);
 }
 
 MessageBuffer::Next MessageBuffer::next() const {
@@ -50,6 +61,7 @@ void MessageBuffer::pop() {
 
 std::string MessageBuffer::take_rest() {
   std::string rest = bytes_.substr(begin_);
+  wipe(bytes_);
   bytes_ = std::string();
   begin_ = 0;
   return rest;

@@ -40,6 +40,8 @@ class MessageBuffer {
   std::string take_rest();
 
  private:
+  void grow(size_t bytes);
+
   const FrameRules& rules_;
   size_t message_bytes_max_;
   std::string bytes_;
