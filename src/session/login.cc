@@ -27,6 +27,8 @@ auth::Credentials server_credentials(const route::Decision& decision, const Snap
   if (!decision.route->login) return of_client;
   const route::Login& login = *decision.route->login;
   auth::Credentials credentials{.user = decision.user.value_or(login.user)};
+  // Who goes on as himself may have shown more than `users` holds: his password, or a SCRAM key.
+  if (!login.password && credentials.user == of_client.user) return of_client;
   if (login.password) {
     credentials.password = login.password->clone();
   } else if (const auth::UserRecord* user = snapshot.auth->users.find(credentials.user)) {

@@ -281,6 +281,18 @@ def test_the_client_key_serves_when_the_verifier_is_the_servers(proxy_factory, c
         assert wire.scalar(WHO) == "alice"
 
 
+@pytest.mark.parametrize("method", ["scram-sha-256", "password"])
+def test_what_a_client_has_shown_serves_a_login_as_himself(proxy_factory, pg18, method):
+    """`login` without a password: what alice shows is for alice, and for nobody else."""
+    front = proxy_factory(
+        upstreams={"main": upstream_of(pg18)}, authentication=[{"method": method}],
+        routes=[{"upstream": "main", "login": {"user": "alice"}}],
+        users=[{"name": name, "password": pg18.verifier(name)} for name in ("alice", "bob")])
+    with connect(front, user="alice", password=password_of("alice")) as wire:
+        assert wire.scalar(WHO) == "alice"
+    assert code_of(front, user="bob", password=password_of("bob"))[:2] in ("28", "08")
+
+
 def test_another_verifier_of_the_same_password_does_not_serve(proxy_factory, pg18):
     front = proxy_factory(
         upstreams={"main": upstream_of(pg18)}, routes=[{"upstream": "main"}],
