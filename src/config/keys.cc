@@ -46,7 +46,9 @@ constexpr auto kKeys = std::to_array<Key>({
     {"", "max_clients", "number", [] { return number(kConfig.max_clients); }, "1 to 1000000",
      kLogin, "Sessions at the same time; one more is refused with 53300."},
     {"", "max_clients_per_source", "number", nullptr, "1 to 1000000", kLogin,
-     "Sessions at the same time from one client address. Without it only `max_clients` counts."},
+     "Sessions at the same time from one client address, of IPv6 from one network of /64. Without "
+     "it "
+     "only `max_clients` counts."},
     {"", "max_dynamic_upstreams", "number", [] { return number(kConfig.max_dynamic_upstreams); },
      "1 to 1000000", kNow,
      "Upstreams that exist because a capture stands in the host of a route's own upstream."},

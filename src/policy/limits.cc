@@ -24,14 +24,30 @@ void leave_entry(auto& table, auto* entry) {
   if (entry != nullptr && --entry->second == 0) table.erase(table.find(entry->first));
 }
 
-std::optional<IpAddress> bucket_of(const std::optional<IpAddress>& source) {
-  if (!source || source->is_v4()) return source;
+constexpr size_t kV6NetworkBytes = 8;
+
+IpAddress network_of(const IpAddress& address) {
+  if (address.is_v4()) return address;
   std::array<uint8_t, 16> network{};
-  std::copy_n(source->bytes(), 8, network.begin());
+  std::copy_n(address.bytes(), kV6NetworkBytes, network.begin());
   return IpAddress::v6(network.data());
 }
 
 }  // namespace
+
+Source::Source(const IpAddress& address) : who_(network_of(address)) {}
+
+Source Source::user(std::optional<uint32_t> uid) {
+  return Source(uid);
+}
+
+std::string Source::to_string() const {
+  if (const auto* user = std::get_if<User>(&who_))
+    return *user ? fmt::format("user {}", **user) : "unknown user";
+  const IpAddress& address = std::get<IpAddress>(who_);
+  if (address.is_v4()) return "address " + address.to_string();
+  return fmt::format("network {}/{}", address.to_string(), 8 * kV6NetworkBytes);
+}
 
 void Ticket::release() {
   if (limits_ != nullptr) limits_->leave(*this);
@@ -43,21 +59,22 @@ void ConnectionLimits::set(uint32_t clients_max, std::optional<uint32_t> per_sou
   per_source_max_ = per_source_max;
 }
 
-Result<Ticket> ConnectionLimits::admit(const std::optional<IpAddress>& source) {
+Result<Ticket> ConnectionLimits::admit(const std::optional<IpAddress>& address) {
   std::lock_guard lock(mutex_);
   if (clients_ >= clients_max_) {
     return fail(too_many("sorry, too many clients already",
                          fmt::format("The limit is set by \"max_clients\": {}.", clients_max_)));
   }
   Ticket ticket;
-  if (source) {
-    auto entry = sources_.find(*source);
+  if (address) {
+    Source source(*address);
+    auto entry = sources_.find(source);
     if (per_source_max_ && (entry == sources_.end() ? 0 : entry->second) >= *per_source_max_) {
       return fail(too_many(
-          fmt::format("too many connections from address {}", source->to_string()),
+          fmt::format("too many connections from {}", source.to_string()),
           fmt::format("The limit is set by \"max_clients_per_source\": {}.", *per_source_max_)));
     }
-    if (entry == sources_.end()) entry = sources_.emplace(*source, 0).first;
+    if (entry == sources_.end()) entry = sources_.emplace(source, 0).first;
     ++entry->second;
     ticket.source_ = &*entry;
   }
@@ -109,13 +126,12 @@ size_t ConnectionLimits::routes() const {
   return routes_.size();
 }
 
-bool RateLimiter::allow(const std::optional<IpAddress>& source, Instant now) {
+bool RateLimiter::allow(const Source& source, Instant now) {
   std::lock_guard lock(mutex_);
-  auto key = bucket_of(source);
-  auto bucket = full_at_.find(key);
+  auto bucket = full_at_.find(source);
   if (bucket == full_at_.end()) {
     if (full_at_.size() >= sources_max_ && !make_room(now)) return false;
-    bucket = full_at_.emplace(key, now).first;
+    bucket = full_at_.emplace(source, now).first;
   }
   Instant full_at = std::max(bucket->second, now) + interval_;
   if (full_at - now > interval_ * burst_) return false;

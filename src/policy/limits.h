@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -8,12 +9,32 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "base/error.h"
 #include "base/ip.h"
 #include "base/time.h"
 
 namespace trunkline::policy {
+
+// Those who are counted together: an IPv4 address, an IPv6 network of /64, of which an attacker has
+// a whole one, or a user of this machine behind a unix socket. Plain data.
+class Source {
+ public:
+  explicit Source(const IpAddress& address);
+  // `nullopt`: whom the kernel does not know. All of them are one source.
+  static Source user(std::optional<uint32_t> uid);
+
+  std::string to_string() const;  // "address 10.0.0.1", "network 2001:db8::/64", "user 1000"
+
+  auto operator<=>(const Source&) const = default;
+
+ private:
+  using User = std::optional<uint32_t>;
+  explicit Source(User uid) : who_(uid) {}
+
+  std::variant<IpAddress, User> who_;
+};
 
 class ConnectionLimits;
 
@@ -36,15 +57,15 @@ class Ticket {
 
  private:
   friend class ConnectionLimits;
-  using Source = std::pair<const IpAddress, uint32_t>;  // with how many clients it has
+  using SourceEntry = std::pair<const Source, uint32_t>;  // with how many clients it has
   using Route = std::pair<const std::string, uint32_t>;
 
   ConnectionLimits* limits_ = nullptr;
-  Source* source_ = nullptr;
+  SourceEntry* source_ = nullptr;
   Route* route_ = nullptr;
 };
 
-// How many clients there may be: in the process, from one source address, on one route. Exact, for
+// How many clients there may be: in the process, from one source, on one route. Exact, for
 // everything happens under one mutex, at login and close only. Any thread; outlives its tickets.
 // Its tables hold only what has clients, so `max_clients` bounds them.
 class ConnectionLimits {
@@ -55,9 +76,9 @@ class ConnectionLimits {
   // At a reload. Clients beyond a lowered limit stay; no new one comes until there is room.
   void set(uint32_t clients_max, std::optional<uint32_t> per_source_max);
 
-  // A place in the process and for the source; a unix socket has no source and no limit by it.
+  // A place in the process and for the source; a unix socket has no address and no limit by it.
   // Errors: 53300.
-  Result<Ticket> admit(const std::optional<IpAddress>& source);
+  Result<Ticket> admit(const std::optional<IpAddress>& address);
 
   // The client of `ticket` goes to a route, and leaves the one it was on. A route without a limit
   // counts its clients too, for the day a reload gives it one. Errors: 53300, and the ticket is as
@@ -76,12 +97,11 @@ class ConnectionLimits {
   uint32_t clients_max_;
   std::optional<uint32_t> per_source_max_;
   uint32_t clients_ = 0;
-  std::map<IpAddress, uint32_t> sources_;
+  std::map<Source, uint32_t> sources_;
   std::map<std::string, uint32_t, std::less<>> routes_;
 };
 
-// Token buckets by source address: `burst` at once, then one each `interval`. IPv6 counts by /64,
-// of which an attacker has a whole one. Any thread, one mutex.
+// Token buckets by source: `burst` at once, then one each `interval`. Any thread, one mutex.
 //
 // At most `sources_max` sources are remembered, those whose bucket is full again are forgotten;
 // while none can be, further sources are refused.
@@ -92,8 +112,7 @@ class RateLimiter {
   RateLimiter(Duration interval, uint32_t burst, size_t sources_max = kSourcesMax)
       : interval_(interval), burst_(burst), sources_max_(sources_max) {}
 
-  // `nullopt`: all clients of unix sockets share one bucket.
-  bool allow(const std::optional<IpAddress>& source, Instant now);
+  bool allow(const Source& source, Instant now);
   size_t sources() const;
 
  private:
@@ -104,7 +123,7 @@ class RateLimiter {
   const size_t sources_max_;
   mutable std::mutex mutex_;
   // When the bucket is full again; all that a bucket has to remember.
-  std::map<std::optional<IpAddress>, Instant> full_at_;
+  std::map<Source, Instant> full_at_;
   Instant swept_at_ = Instant::min();
 };
 

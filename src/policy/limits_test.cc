@@ -43,6 +43,19 @@ TEST(ConnectionLimits, CountsEachSourceByItself) {
   EXPECT_TRUE(limits.admit(std::nullopt));
 }
 
+TEST(ConnectionLimits, CountsANetworkOfIpv6AsOneSource) {
+  ConnectionLimits limits(100, 2);
+  Ticket first = *limits.admit(address("2001:db8:0:1::1"));
+  Ticket second = *limits.admit(address("2001:db8:0:1:ffff::2"));
+  Result<Ticket> third = limits.admit(address("2001:db8:0:1::3"));
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().message, "too many connections from network 2001:db8:0:1::/64");
+  EXPECT_TRUE(limits.admit(address("2001:db8:0:2::1")));
+  first.release();
+  EXPECT_TRUE(limits.admit(address("2001:db8:0:1::3")));
+  EXPECT_EQ(limits.sources(), 1U);
+}
+
 TEST(ConnectionLimits, CountsEachRouteByItself) {
   ConnectionLimits limits(100, std::nullopt);
   Ticket first = *limits.admit(kOne);
@@ -130,37 +143,40 @@ constexpr Instant kStart = Instant{} + 1h;
 
 TEST(RateLimiter, AllowsABurstAndThenOneAnInterval) {
   RateLimiter limiter(100ms, 3);
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limiter.allow(kOne, kStart));
-  EXPECT_FALSE(limiter.allow(kOne, kStart));
-  EXPECT_FALSE(limiter.allow(kOne, kStart + 100ms - 1ns));
-  EXPECT_TRUE(limiter.allow(kOne, kStart + 100ms));
-  EXPECT_FALSE(limiter.allow(kOne, kStart + 100ms));
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limiter.allow(kOne, kStart + 1h));
-  EXPECT_FALSE(limiter.allow(kOne, kStart + 1h));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limiter.allow(Source(kOne), kStart));
+  EXPECT_FALSE(limiter.allow(Source(kOne), kStart));
+  EXPECT_FALSE(limiter.allow(Source(kOne), kStart + 100ms - 1ns));
+  EXPECT_TRUE(limiter.allow(Source(kOne), kStart + 100ms));
+  EXPECT_FALSE(limiter.allow(Source(kOne), kStart + 100ms));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limiter.allow(Source(kOne), kStart + 1h));
+  EXPECT_FALSE(limiter.allow(Source(kOne), kStart + 1h));
 }
 
 TEST(RateLimiter, HasABucketForEachSource) {
   RateLimiter limiter(100ms, 1);
-  EXPECT_TRUE(limiter.allow(kOne, kStart));
-  EXPECT_FALSE(limiter.allow(kOne, kStart));
-  EXPECT_TRUE(limiter.allow(kTwo, kStart));
-  EXPECT_TRUE(limiter.allow(std::nullopt, kStart));
-  EXPECT_FALSE(limiter.allow(std::nullopt, kStart));
-  EXPECT_TRUE(limiter.allow(address("2001:db8:0:1::1"), kStart));
-  EXPECT_FALSE(limiter.allow(address("2001:db8:0:1:ffff::2"), kStart));
-  EXPECT_TRUE(limiter.allow(address("2001:db8:0:2::1"), kStart));
+  EXPECT_TRUE(limiter.allow(Source(kOne), kStart));
+  EXPECT_FALSE(limiter.allow(Source(kOne), kStart));
+  EXPECT_TRUE(limiter.allow(Source(kTwo), kStart));
+  EXPECT_TRUE(limiter.allow(Source::user(0), kStart));
+  EXPECT_FALSE(limiter.allow(Source::user(0), kStart));
+  EXPECT_TRUE(limiter.allow(Source::user(1000), kStart));
+  EXPECT_TRUE(limiter.allow(Source::user(std::nullopt), kStart));
+  EXPECT_FALSE(limiter.allow(Source::user(std::nullopt), kStart));
+  EXPECT_TRUE(limiter.allow(Source(address("2001:db8:0:1::1")), kStart));
+  EXPECT_FALSE(limiter.allow(Source(address("2001:db8:0:1:ffff::2")), kStart));
+  EXPECT_TRUE(limiter.allow(Source(address("2001:db8:0:2::1")), kStart));
 }
 
 TEST(RateLimiter, RemembersABoundedNumberOfSources) {
   RateLimiter limiter(100ms, 2, 2);
-  EXPECT_TRUE(limiter.allow(address("10.0.0.1"), kStart));
-  EXPECT_TRUE(limiter.allow(address("10.0.0.2"), kStart));
-  EXPECT_TRUE(limiter.allow(address("10.0.0.2"), kStart));
-  EXPECT_FALSE(limiter.allow(address("10.0.0.3"), kStart));
+  EXPECT_TRUE(limiter.allow(Source(address("10.0.0.1")), kStart));
+  EXPECT_TRUE(limiter.allow(Source(address("10.0.0.2")), kStart));
+  EXPECT_TRUE(limiter.allow(Source(address("10.0.0.2")), kStart));
+  EXPECT_FALSE(limiter.allow(Source(address("10.0.0.3")), kStart));
   EXPECT_EQ(limiter.sources(), 2U);
   // 10.0.0.1 has its whole burst again and is forgotten; 10.0.0.2 is not.
-  EXPECT_TRUE(limiter.allow(address("10.0.0.3"), kStart + 100ms));
-  EXPECT_FALSE(limiter.allow(address("10.0.0.1"), kStart + 100ms));
+  EXPECT_TRUE(limiter.allow(Source(address("10.0.0.3")), kStart + 100ms));
+  EXPECT_FALSE(limiter.allow(Source(address("10.0.0.1")), kStart + 100ms));
   EXPECT_EQ(limiter.sources(), 2U);
 }
 

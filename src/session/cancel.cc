@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "session/peer_user.h"
 #include "session/session.h"
 
 // A connection that brings a CancelRequest: it is answered with nothing but its close, which comes
@@ -28,8 +29,8 @@ io::Task<CancelOutcome> Session::cancel_target(CancelRegistry::Target target) {
 }
 
 io::Task<Error> Session::forward_cancel(CancelRequest request) {
-  std::optional<IpAddress> source;
-  if (peer_.is_ip()) source = peer_.ip_address();
+  policy::Source source =
+      peer_.is_ip() ? policy::Source(peer_.ip_address()) : policy::Source::user(peer_user(client_));
   CancelOutcome outcome;
   if (!environment_.process.cancel_rate.allow(source, environment_.loop.now())) {
     outcome = CancelOutcome::limited;

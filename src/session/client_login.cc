@@ -3,9 +3,9 @@
 #include <array>
 #include <cerrno>
 #include <pwd.h>
-#include <sys/socket.h>
 #include <utility>
 
+#include "session/peer_user.h"
 #include "tls/stream_io.h"
 #include "wire/builders.h"
 
@@ -48,19 +48,16 @@ auth::HbaFacts hba_facts(const ClientFacts& client) {
 // The operating system user behind a unix socket; the look-up may ask a directory service, so it
 // runs on a blocking thread.
 io::Task<std::optional<std::string>> peer_name(tls::Stream& stream) {
-  ucred credentials{};
-  socklen_t length = sizeof credentials;
-  int fd = stream.socket().fd();
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) co_return std::nullopt;
-  co_return co_await stream.socket().loop().offload(
-      [uid = credentials.uid]() -> std::optional<std::string> {
-        std::array<char, 4096> buffer;
-        passwd entry{};
-        passwd* found = nullptr;
-        if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-          return std::nullopt;
-        return std::string(found->pw_name);
-      });
+  std::optional<uid_t> user = peer_user(stream);
+  if (!user) co_return std::nullopt;
+  co_return co_await stream.socket().loop().offload([uid = *user]() -> std::optional<std::string> {
+    std::array<char, 4096> buffer;
+    passwd entry{};
+    passwd* found = nullptr;
+    if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+      return std::nullopt;
+    return std::string(found->pw_name);
+  });
 }
 
 // The body of the next password message; it stays in the buffer.

@@ -1,6 +1,9 @@
 """Cancel requests find their session, whatever they came over, and nobody else's.
 """
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -143,3 +146,42 @@ def test_cancel_of_a_passthrough_session(proxy_factory, pg15, pg18, certificates
             where, *key, client_tls(), False, "eighteen.example")) == "57014"
         assert sleep_until_cancelled(pg18, wire, lambda: send_cancel(where, *key)) == \
             ("57014" if upstreams == 1 else "")
+
+
+# Waits for a line, then sends 80 cancel requests to the unix socket it is given.
+OTHER_USER = """
+import socket, sys
+request = bytes.fromhex(sys.argv[2])
+input()
+for _ in range(80):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(sys.argv[1])
+        client.sendall(request)
+        client.recv(1)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_one_user_of_a_unix_socket_does_not_use_up_the_cancel_requests_of_others(
+        proxy_factory, pg18, session_folder):
+    folder = session_folder / f"cancel-{free_port()}"
+    folder.mkdir(mode=0o755)
+    front = proxy_factory(listen={"address": str(folder), "port": 6432},
+                          routes=[{"upstream": "main"}], upstreams={"main": upstream_of(pg18)})
+    request = pgwire.cancel_request(1, b"nope")
+
+    def limited() -> float:
+        return front.metrics().get('trunkline_cancel_requests_total{outcome="limited"}', 0)
+
+    path = str(folder / ".s.PGSQL.6432")
+    other = subprocess.Popen([sys.executable, "-c", OTHER_USER, path, request.hex()],
+                             stdin=subprocess.PIPE, user="nobody", text=True)
+    for _ in range(400):
+        with Wire(str(folder), 6432) as wire:
+            wire.send(request)
+            wire.read_to_end()
+    before = limited()
+    assert before > 0, "root has used up its own"
+    other.communicate("go\n", timeout=20)
+    assert other.returncode == 0
+    assert limited() == before
