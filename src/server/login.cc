@@ -51,6 +51,9 @@ Login::Step Login::start() const {
 Login::Step Login::on_message(char type, std::string_view body, std::string_view message) {
   if (tally_ != nullptr) tally_->add(type, body);
   namespace from_server = wire::server_message;
+  bool last = type == from_server::kErrorResponse || type == from_server::kReadyForQuery;
+  heard_bytes_ += last ? 0 : message.size();
+  if (heard_bytes_ > kGreetingBytesMax) return protocol_error("it says too much");
   switch (type) {
     case from_server::kAuthentication:
       return on_authentication(body);
@@ -63,9 +66,6 @@ Login::Step Login::on_message(char type, std::string_view body, std::string_view
       return Wait{};  // to a request for 3.0 without options: nothing was refused
     case from_server::kNoticeResponse:
     case from_server::kParameterStatus:
-      if (greeting_.size() + message.size() > kGreetingBytesMax) {
-        return protocol_error("its parameters are too long");
-      }
       greeting_ += message;
       return Wait{};
     case from_server::kBackendKeyData:

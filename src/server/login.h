@@ -24,11 +24,12 @@ struct Refusal {
 };
 
 // Logs one session in to a server, from the StartupMessage to the first ReadyForQuery. Pure: fed
-// with the server's messages, answers what to do. Owned by the login in progress; the greeting it
-// collects is bounded by `kGreetingBytesMax`.
+// with the server's messages, answers what to do. Owned by the login in progress; what it listens
+// to, and so the greeting it collects, is bounded by `kGreetingBytesMax`.
 class Login {
  public:
-  // Parameters and notices before ReadyForQuery. PostgreSQL sends about 500 bytes.
+  // All that a server may say before ReadyForQuery or its refusal. PostgreSQL sends about 500
+  // bytes.
   static constexpr size_t kGreetingBytesMax = 256 * 1024;
 
   using Parameters = std::vector<std::pair<std::string, std::string>>;
@@ -69,6 +70,7 @@ class Login {
   const Parameters parameters_;
   wire::MessageTally* const tally_;
   bool authenticated_ = false;
+  size_t heard_bytes_ = 0;
   std::string greeting_;
   CancelKey cancel_key_;
 };

@@ -229,7 +229,7 @@ TEST(LoginTest, NoticesAndParametersAreKeptInTheirOrder) {
 
 TEST(LoginTest, TheGreetingIsBounded) {
   std::string first = parameter("a", "1");
-  size_t room = Login::kGreetingBytesMax - first.size() - wire::kHeaderBytes;
+  size_t room = Login::kGreetingBytesMax - ok().size() - first.size() - wire::kHeaderBytes;
   Conversation fits;
   fits.told(ok()).told(first);
   EXPECT_TRUE(fits.told(msg('N', std::string(room, 'n'))).waits());
@@ -237,6 +237,23 @@ TEST(LoginTest, TheGreetingIsBounded) {
   Conversation exceeds;
   exceeds.told(ok()).told(first).told(msg('N', std::string(room + 1, 'n')));
   expect_protocol_error(exceeds, "one byte more");
+}
+
+// Each of them is answered with nothing, and a server that sends them faster than they are read
+// would never let the worker go.
+TEST(LoginTest, NoMessageCanBeRepeatedForEver) {
+  const std::string repeated[] = {msg('v', std::string(8, '\0')), msg('K', "\1\1\1\1key!"),
+                                  parameter("a", "1")};
+  for (const std::string& message : repeated) {
+    Conversation conversation;
+    conversation.told(ok());
+    size_t told = 0;
+    while (conversation.waits() && told <= Login::kGreetingBytesMax) {
+      conversation.told(message);
+      told += message.size();
+    }
+    expect_protocol_error(conversation, message.substr(0, 1));
+  }
 }
 
 TEST(LoginTest, ANegotiationOfTheVersionChangesNothing) {

@@ -63,17 +63,15 @@ io::Task<std::optional<std::string>> peer_name(tls::Stream& stream) {
 // The body of the next password message; it stays in the buffer.
 io::Task<Result<std::string_view>> next_password_message(tls::Stream& stream,
                                                          wire::MessageBuffer& input,
+                                                         const auth::ClientAuth& machine,
                                                          Instant deadline) {
   using Kind = wire::MessageBuffer::Next::Kind;
   for (;;) {
     wire::MessageBuffer::Next next = input.next();
     if (next.kind == Kind::message) co_return next.body;
     if (next.kind == Kind::violation && next.violation == wire::Violation::unknown_type) {
-      Error error{.reason = Reason::client_protocol_error,
-                  .side = Side::client,
-                  .sqlstate = sqlstate::kProtocolViolation,
-                  .message = "expected password response, got message type " +
-                             std::to_string(static_cast<unsigned char>(next.type))};
+      Error error = machine.unexpected_message(next.type);
+      error.reason = Reason::client_protocol_error;
       co_return fail(std::move(error));
     }
     if (next.kind != Kind::need_more) {
@@ -124,6 +122,7 @@ io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::Mess
             work.run();
             return std::move(work);
           });
+      if (environment.loop.now() >= deadline) co_return fail(lost(-ETIMEDOUT));
       step = machine.on_derived(std::move(done));
       continue;
     }
@@ -137,7 +136,7 @@ io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::Mess
       co_return fail(lost(sent));
     }
     Result<std::string_view> payload =
-        co_await next_password_message(facts.stream, input, deadline);
+        co_await next_password_message(facts.stream, input, machine, deadline);
     if (!payload) co_return fail(std::move(payload.error()));
     counts.on_client_message(wire::kHeaderBytes + payload->size());
     step = machine.on_message(*payload);

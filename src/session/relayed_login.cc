@@ -146,10 +146,14 @@ class RelayedLogin {
   Result<> on_server_message(const wire::MessageBuffer::Next& next) {
     namespace from_server = wire::server_message;
     counts_.from_servers.add(next.type, next.body);
+    bool last =
+        next.type == from_server::kErrorResponse || next.type == from_server::kReadyForQuery;
+    heard_bytes_ += last ? 0 : next.message.size();
+    if (heard_bytes_ > server::Login::kGreetingBytesMax) return fail(broken(Side::server));
     switch (next.type) {
       case from_server::kAuthentication: {
         std::optional<wire::AuthenticationRequest> request = wire::parse_authentication(next.body);
-        if (!request) return fail(broken(Side::server));
+        if (!request || authenticated_) return fail(broken(Side::server));
         if (request->code == wire::authentication::kMd5Password && user_is_rewritten_) {
           return fail(unavailable(
               decision_,
@@ -175,8 +179,6 @@ class RelayedLogin {
       }
       case from_server::kParameterStatus:
       case from_server::kNoticeResponse:
-        if (parameters.size() + next.message.size() > server::Login::kGreetingBytesMax)
-          return fail(broken(Side::server));
         parameters += next.message;
         return {};
       case from_server::kReadyForQuery:
@@ -252,6 +254,7 @@ class RelayedLogin {
   Secret to_server_;  // one message of the client
   static constexpr std::string_view kPlus = "SCRAM-SHA-256-PLUS";
 
+  size_t heard_bytes_ = 0;    // from the server
   bool answer_owed_ = false;  // the client's, to the server's last request
   bool in_sasl_ = false;
   bool offers_plus_ = false;

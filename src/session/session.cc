@@ -1,6 +1,5 @@
 #include "session/session.h"
 
-#include <array>
 #include <utility>
 
 #include "observe/log.h"
@@ -149,9 +148,7 @@ io::Task<> Session::say_goodbye(const Error& error) {
   // Closing with unread bytes, also those that come later, would reset the connection and take the
   // error away from the client.
   client_.socket().shutdown_write();
-  std::array<char, 4096> unread;
-  while (co_await tls::receive_some(client_, unread, deadline) > 0) {
-  }
+  co_await tls::discard_all(client_, deadline);
 }
 
 void Session::record_close(const Error& error) {

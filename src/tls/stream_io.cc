@@ -1,6 +1,9 @@
 #include "tls/stream_io.h"
 
+#include <array>
 #include <cerrno>
+
+#include "io/waiter.h"
 
 namespace trunkline::tls {
 
@@ -12,6 +15,16 @@ io::Task<ssize_t> receive_some(Stream& stream, std::span<char> into, Instant dea
       continue;
     }
     if (!co_await stream.socket().wait_readable(deadline)) co_return -ETIMEDOUT;
+  }
+}
+
+// Data that never runs out would keep the coroutine running, and the loop's clock standing.
+io::Task<> discard_all(Stream& stream, Instant deadline) {
+  io::Waiter turn(stream.socket().loop());
+  std::array<char, 4096> dropped;
+  while (stream.socket().loop().now() < deadline &&
+         co_await receive_some(stream, dropped, deadline) > 0) {
+    co_await turn.yield();
   }
 }
 
