@@ -52,7 +52,7 @@ void load_mappings(const Value& value, Config& config) {
       continue;
     }
     seen.push_back(pattern->text);
-    Route route{.at = item.at(), .auth = AuthMode::relay};
+    Route route{.at = item.at(), .short_form = pattern->text, .auth = AuthMode::relay};
     route.upstream = server_upstream(*server, item.at(), config);
     route.match.sni.push_back(std::move(*pattern));
     std::string upstream = route.upstream;
@@ -77,7 +77,7 @@ void load_user_mappings(const Value& value, Config& config) {
     auto user = mapping.find("user");
     auto login = user ? load_name(*user) : std::nullopt;
     if (!server) continue;
-    Route route{.at = item.at(), .auth = AuthMode::relay};
+    Route route{.at = item.at(), .short_form = name, .auth = AuthMode::relay};
     route.upstream = server_upstream(*server, item.at(), config);
     route.match.user.push_back({Pattern::Kind::exact, name});
     if (login && *login != name) {

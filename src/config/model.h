@@ -133,6 +133,7 @@ enum class Inspect : uint8_t { bytes, messages };
 
 struct Route {
   Location at;
+  std::string short_form;  // of `mappings` and `user_mappings`: the external host or the user
   Match match;
   std::string upstream;                     // a name of `upstreams`, or
   std::optional<Upstream> inline_upstream;  // this one; captures allowed in its host

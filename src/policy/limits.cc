@@ -5,7 +5,6 @@
 #include <cassert>
 #include <fmt/format.h>
 
-#include "base/text.h"
 
 namespace trunkline::policy {
 
@@ -90,8 +89,9 @@ Result<> ConnectionLimits::enter_route(Ticket& ticket, std::string_view route,
   if (ticket.route_ != nullptr && ticket.route_->first == route) return {};
   auto entry = routes_.find(route);
   if (max && (entry == routes_.end() ? 0 : entry->second) >= *max) {
+    // Its name says whom it matches: that is for the log, not for the client.
     return fail(
-        too_many(fmt::format("too many connections for route \"{}\"", printable(route)),
+        too_many("too many connections for this route",
                  fmt::format("The limit is set by the route's \"max_clients\": {}.", *max)));
   }
   if (entry == routes_.end()) entry = routes_.emplace(route, 0).first;

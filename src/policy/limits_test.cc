@@ -60,24 +60,24 @@ TEST(ConnectionLimits, CountsEachRouteByItself) {
   ConnectionLimits limits(100, std::nullopt);
   Ticket first = *limits.admit(kOne);
   Ticket second = *limits.admit(kOne);
-  ASSERT_TRUE(limits.enter_route(first, "routes[0]", 1));
-  ASSERT_TRUE(limits.enter_route(first, "routes[0]", 1));  // it is there already
-  Result<> refused = limits.enter_route(second, "routes[0]", 1);
+  ASSERT_TRUE(limits.enter_route(first, "user=a", 1));
+  ASSERT_TRUE(limits.enter_route(first, "user=a", 1));  // it is there already
+  Result<> refused = limits.enter_route(second, "user=a", 1);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().sqlstate, "53300");
-  EXPECT_EQ(refused.error().message, "too many connections for route \"routes[0]\"");
+  EXPECT_EQ(refused.error().message, "too many connections for this route");
   EXPECT_EQ(refused.error().hint, "The limit is set by the route's \"max_clients\": 1.");
-  EXPECT_TRUE(limits.enter_route(second, "routes[1]", std::nullopt));
-  EXPECT_FALSE(limits.enter_route(first, "routes[1]", 1));
-  ASSERT_TRUE(limits.enter_route(first, "routes[2]", 1));
-  EXPECT_TRUE(limits.enter_route(second, "routes[0]", 1));  // the first has left it
+  EXPECT_TRUE(limits.enter_route(second, "user=b", std::nullopt));
+  EXPECT_FALSE(limits.enter_route(first, "user=b", 1));
+  ASSERT_TRUE(limits.enter_route(first, "all", 1));
+  EXPECT_TRUE(limits.enter_route(second, "user=a", 1));  // the first has left it
 }
 
 TEST(ConnectionLimits, ForgetsWhoIsGone) {
   ConnectionLimits limits(100, 5);
   {
     Ticket first = *limits.admit(kOne);
-    ASSERT_TRUE(limits.enter_route(first, "routes[0]", 1));
+    ASSERT_TRUE(limits.enter_route(first, "user=a", 1));
     Ticket moved = std::move(first);
     first.release();  // NOLINT(bugprone-use-after-move): moved-from is empty
     EXPECT_EQ(limits.clients(), 1U);

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "route/name.h"
 #include "route/table.h"
 
 namespace trunkline::route {
@@ -30,7 +31,8 @@ class TableCompiler {
       std::ranges::move(matcher.error(), std::back_inserter(problems_));
       return;
     }
-    Entry entry{.route = share(route, index, key),
+    std::string name = names_.give(route_name(route, *matcher));
+    Entry entry{.route = share(route, index, std::move(name)),
                 .matcher = std::move(*matcher),
                 .reject = route.reject,
                 .upstream = table_->set_->of_route(index),
@@ -50,14 +52,15 @@ class TableCompiler {
   }
 
   static std::shared_ptr<const Route> share(const config::Route& route, size_t index,
-                                            const std::string& key) {
+                                            std::string name) {
     std::optional<Login> login;
     if (route.login) {
       login.emplace(route.login->user, std::nullopt);
       if (route.login->password) login->password = route.login->password->clone();
     }
     return std::make_shared<const Route>(Route{.index = index,
-                                               .name = key,
+                                               .line = route.at.line,
+                                               .name = std::move(name),
                                                .login = std::move(login),
                                                .auth = route.auth,
                                                .inspect = route.inspect,
@@ -84,6 +87,7 @@ class TableCompiler {
 
   const config::Config& config_;
   std::shared_ptr<RouteTable> table_;
+  UniqueNames names_;
   std::vector<config::Problem> problems_;
 };
 

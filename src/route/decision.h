@@ -23,7 +23,8 @@ struct Login {
 // What a session keeps of its route. Immutable, shared by sessions and the table; any thread.
 struct Route {
   size_t index;      // in the order of the file, from 0
-  std::string name;  // "routes[2]", the label in log and metrics
+  int line;          // of the file
+  std::string name;  // what it matches (name.h): its identity in log, metrics and limits
   std::optional<Login> login;
   config::AuthMode auth;
   config::Inspect inspect;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "route/name.h"
 
 namespace trunkline::route {
 
@@ -33,6 +34,17 @@ std::string value_of(Key key, const Facts& facts) {
   return "";
 }
 
+// A route by its name, with where it stands now.
+std::string title(const Entry& entry) {
+  return fmt::format("line {}: {}", entry.route->line, entry.route->name);
+}
+
+// The match where the name does not tell it: of a short form, with a long list, a duplicate.
+std::string unnamed_match(const Entry& entry) {
+  std::string text = match_text(entry.matcher);
+  return text == entry.route->name ? "" : fmt::format(" (matches {})", text);
+}
+
 std::string target(const Entry& entry) {
   if (entry.reject) return fmt::format("reject \"{}\"", printable(*entry.reject));
   std::string servers;
@@ -56,7 +68,7 @@ std::string changes(const Entry& entry) {
 void explain_winner(std::string& text, const Entry& entry, const Decision& decision,
                     const Facts& facts) {
   auto out = std::back_inserter(text);
-  fmt::format_to(out, "{} wins: {}\n", entry.route->name, entry.matcher.describe());
+  fmt::format_to(out, "{} wins{}\n", title(entry), unnamed_match(entry));
   if (decision.kind == Decision::Kind::reject) {
     fmt::format_to(out, "  rejected with {}: {}\n", decision.sqlstate, printable(decision.text));
     fmt::format_to(out, "  log: {}\n", decision.why);
@@ -94,8 +106,8 @@ std::string looked_at(const Facts& facts) {
 std::string describe(const RouteTable& table) {
   std::string text;
   for (const Entry& entry : table.entries()) {
-    text += fmt::format("{}: {} -> {}{}\n", entry.route->name, entry.matcher.describe(),
-                        target(entry), changes(entry));
+    text += fmt::format("{}{} -> {}{}\n", title(entry), unnamed_match(entry), target(entry),
+                        changes(entry));
   }
   return text.empty() ? "no routes: every client is refused\n" : text;
 }
@@ -108,12 +120,12 @@ std::string explain(const RouteTable& table, const Facts& facts) {
     std::optional<Key> mismatch = entry.matcher.mismatch(subject, captures);
     std::optional<Key> missing = missing_fact(entry, facts);
     if (mismatch) {
-      text += fmt::format("{} does not match: {} is {}, not {}\n", entry.route->name,
-                          key_name(*mismatch), value_of(*mismatch, facts),
-                          entry.matcher.describe(*mismatch));
+      text +=
+          fmt::format("{} does not match: {} is {}, not {}\n", title(entry), key_name(*mismatch),
+                      value_of(*mismatch, facts), entry.matcher.describe(*mismatch));
     } else if (missing) {
-      text += fmt::format("{} does not match: it rewrites the {}, which is unknown\n",
-                          entry.route->name, key_name(*missing));
+      text += fmt::format("{} does not match: it rewrites the {}, which is unknown\n", title(entry),
+                          key_name(*missing));
     } else {
       explain_winner(text, entry, table.decide(facts), facts);
       return text;

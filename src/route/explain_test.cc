@@ -19,16 +19,18 @@ std::shared_ptr<const RouteTable> example() {
   config.routes[2].login.emplace("app", Secret("hidden"));
   config.routes[2].max_clients = 5;
   config.routes.push_back(rejecting({}, "no such database"));
+  for (size_t i = 0; i < config.routes.size(); ++i)
+    config.routes[i].at.line = static_cast<int>(i) + 11;
   return compile(config);
 }
 
 TEST(Describe, OneLineARouteAndNoPassword) {
   EXPECT_EQ(describe(*example()),
-            "routes[0]: sni *.eu.example.com -> main (10.0.0.1:5432)\n"
-            "routes[1]: source 10.0.0.0/8; tls true -> main (10.0.0.1:5432)\n"
-            "routes[2]: user alice, svc_*; database /app_(\\d+)/ -> db$1.internal:5432; "
+            "line 11: sni=*.eu.example.com -> main (10.0.0.1:5432)\n"
+            "line 12: source=10.0.0.0/8 tls=true -> main (10.0.0.1:5432)\n"
+            "line 13: user=alice,svc_* database=/app_(\\d+)/ -> db$1.internal:5432; "
             "database shard_$1; login app; max_clients 5\n"
-            "routes[3]: everyone -> reject \"no such database\"\n");
+            "line 14: all -> reject \"no such database\"\n");
 }
 
 TEST(Describe, SaysThatThereAreNoRoutes) {
@@ -42,9 +44,9 @@ TEST(Explain, SaysWhyEarlierRoutesDoNotMatchAndWhatIsRewritten) {
                                  .source = IpAddress::parse("10.1.1.1")}),
             "Looked at sni none, user \"svc_x\", database \"app_7\", application_name \"\", "
             "source 10.1.1.1, tls false.\n"
-            "routes[0] does not match: sni is none, not *.eu.example.com\n"
-            "routes[1] does not match: tls is false, not true\n"
-            "routes[2] wins: user alice, svc_*; database /app_(\\d+)/\n"
+            "line 11: sni=*.eu.example.com does not match: sni is none, not *.eu.example.com\n"
+            "line 12: source=10.0.0.0/8 tls=true does not match: tls is false, not true\n"
+            "line 13: user=alice,svc_* database=/app_(\\d+)/ wins\n"
             "  upstream: db7.internal:5432\n"
             "    server: db7.internal:5432\n"
             "  database: \"app_7\" becomes \"shard_7\"\n"
@@ -54,8 +56,8 @@ TEST(Explain, SaysWhyEarlierRoutesDoNotMatchAndWhatIsRewritten) {
 
 TEST(Explain, SaysHowARejectionLooks) {
   EXPECT_THAT(explain(*example(), {.user = "bob", .database = "x"}),
-              testing::HasSubstr("routes[2] does not match: user is \"bob\", not alice, svc_*\n"
-                                 "routes[3] wins: everyone\n"
+              testing::HasSubstr(" does not match: user is \"bob\", not alice, svc_*\n"
+                                 "line 14: all wins\n"
                                  "  rejected with 3D000: no such database\n"));
 }
 

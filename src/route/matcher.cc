@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <re2/re2.h>
 #include <utility>
 
@@ -181,32 +182,23 @@ std::string Matcher::capture_problem(size_t number) const {
                      number, groups, groups == 1 ? "" : "s");
 }
 
-std::string Matcher::describe(Key key) const {
-  if (key == Key::tls) return tls_ ? "true" : "false";
-  std::string list;
-  auto append = [&list](const std::string& item) {
-    if (!list.empty()) list += ", ";
-    list += item;
-  };
-  if (key == Key::source) {
-    for (const IpNetwork& network : sources_) append(network.to_string());
+std::vector<std::string> Matcher::values(Key key) const {
+  std::vector<std::string> values;
+  if (!has(key)) return values;
+  if (key == Key::tls) {
+    values.emplace_back(tls_ ? "true" : "false");
+  } else if (key == Key::source) {
+    for (const IpNetwork& network : sources_) values.push_back(network.to_string());
   } else {
     for (const NamePattern& pattern : names_[static_cast<size_t>(key)].any_of) {
-      append(pattern.to_string());
+      values.push_back(pattern.to_string());
     }
   }
-  return list;
+  return values;
 }
 
-std::string Matcher::describe() const {
-  std::string text;
-  for (size_t i = 0; i <= static_cast<size_t>(Key::tls); ++i) {
-    auto key = static_cast<Key>(i);
-    if (!has(key)) continue;
-    if (!text.empty()) text += "; ";
-    text += fmt::format("{} {}", key_name(key), describe(key));
-  }
-  return text.empty() ? "everyone" : text;
+std::string Matcher::describe(Key key) const {
+  return fmt::format("{}", fmt::join(values(key), ", "));
 }
 
 }  // namespace trunkline::route

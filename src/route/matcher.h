@@ -91,8 +91,8 @@ class Matcher {
   bool has(Key key) const { return (conditions_ & bit(key)) != 0; }
   // Why `$number` cannot be used with this match; empty when it can.
   std::string capture_problem(size_t number) const;
-  std::string describe(Key key) const;  // the patterns, as in the file
-  std::string describe() const;         // "user alice, svc_*; tls true"
+  std::vector<std::string> values(Key key) const;  // as in the file
+  std::string describe(Key key) const;             // "alice, svc_*"
 
  private:
   struct NameCondition {

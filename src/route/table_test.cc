@@ -112,7 +112,7 @@ TEST(Decide, TheFirstMatchingRouteWins) {
   EXPECT_EQ(mallory.kind, Kind::reject);
   EXPECT_EQ(mallory.text, "go away");
   EXPECT_EQ(mallory.sqlstate, sqlstate::kInvalidCatalogName);
-  EXPECT_EQ(mallory.route->name, "routes[0]");
+  EXPECT_EQ(mallory.route->name, "user=mallory");
 
   Decision mike = table->decide({.user = "mike"});
   EXPECT_EQ(mike.kind, Kind::forward);

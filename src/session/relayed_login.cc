@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <fmt/format.h>
 #include <utility>
 
 #include "base/bytes.h"
@@ -20,12 +21,11 @@ namespace trunkline::session {
 
 namespace {
 
-Error unavailable(const route::Decision& decision, std::string why, std::string hint) {
+Error unavailable(std::string_view why, std::string hint) {
   return {.reason = Reason::relay_unavailable,
           .side = Side::internal,
           .sqlstate = sqlstate::kInvalidAuthorization,
-          .message =
-              "\"auth: relay\" of " + decision.route->name + " cannot work here: " + std::move(why),
+          .message = fmt::format("\"auth: relay\" of this route cannot work here: {}", why),
           .hint = std::move(hint)};
 }
 
@@ -59,11 +59,10 @@ Error lost(Side side, ssize_t result) {
 // looked at.
 class RelayedLogin {
  public:
-  RelayedLogin(tls::Stream& client, tls::Stream& server, const route::Decision& decision,
-               LoginCounts& counts, bool user_is_rewritten, size_t message_bytes_max)
+  RelayedLogin(tls::Stream& client, tls::Stream& server, LoginCounts& counts,
+               bool user_is_rewritten, size_t message_bytes_max)
       : client_(client),
         server_(server),
-        decision_(decision),
         counts_(counts),
         user_is_rewritten_(user_is_rewritten),
         from_client_(wire::kClientLoginRules, wire::kPasswordLengthMax),
@@ -156,7 +155,6 @@ class RelayedLogin {
         if (!request || authenticated_) return fail(broken(Side::server));
         if (request->code == wire::authentication::kMd5Password && user_is_rewritten_) {
           return fail(unavailable(
-              decision_,
               "the server asks for md5, which depends on the user name, and the route rewrites it",
               "Give the route's \"login\" a password and set \"auth: terminate\", or use "
               "scram-sha-256."));
@@ -236,16 +234,15 @@ class RelayedLogin {
     bool binds = (data.starts_with('y') && offers_plus_) || data.starts_with('p');
     if (!mechanism.starts_with("SCRAM-") || !binds) return {};
     if (client_.end_point_hash() == server_.end_point_hash()) return {};
-    return fail(unavailable(
-        decision_, "TLS ends here on both sides, so channel binding cannot reach the server",
-        "Set \"auth: terminate\" for the route, use the server's own certificate in "
-        "\"listen.tls\", or connect "
-        "with channel_binding=disable."));
+    return fail(
+        unavailable("TLS ends here on both sides, so channel binding cannot reach the server",
+                    "Set \"auth: terminate\" for the route, use the server's own certificate in "
+                    "\"listen.tls\", or connect "
+                    "with channel_binding=disable."));
   }
 
   tls::Stream& client_;
   tls::Stream& server_;
-  const route::Decision& decision_;
   LoginCounts& counts_;
   const bool user_is_rewritten_;
   wire::MessageBuffer from_client_;
@@ -300,7 +297,7 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
   if (int sent = co_await tls::send_all(opened->stream, std::move(startup), deadline); sent != 0) {
     co_return fail(lost(Side::server, sent));
   }
-  RelayedLogin login(client_, opened->stream, decision, *login_counts_, user != request.packet.user,
+  RelayedLogin login(client_, opened->stream, *login_counts_, user != request.packet.user,
                      snapshot_->max_message_bytes);
   login.from_client().append(std::exchange(request.early, Secret()).reveal());
   Result<> done = co_await login.run(waiter_, deadline);

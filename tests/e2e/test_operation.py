@@ -79,6 +79,44 @@ def test_reload_changes_routes_users_and_limits(proxy_factory, pg18):
         assert old.scalar(DATABASE) == "app", "a session keeps its route"
 
 
+def test_a_route_inserted_by_a_reload_takes_nothing_from_another(proxy_factory, pg18):
+    old_route = {"match": {"user": "trusty"}, "upstream": "main", "max_clients": 1}
+    front = proxy_factory(**config_of(pg18, routes=[old_route]))
+
+    def of(name, metric):
+        return front.metrics().get(f'trunkline_{metric}{{route="{name}",upstream="main"}}')
+
+    with connect(front) as old:
+        old.run("select 1")
+        wait_until(lambda: of("user=trusty", "postgres_statements_total") == 1, "it is counted")
+        # Another route in front, where the session's own was.
+        front.config["routes"] = [{"match": {"database": "tenant"}, "upstream": "main",
+                                   "max_clients": 1}, old_route]
+        front.reload(front.config)
+        assert of("user=trusty", "sessions_active") == 1
+        assert of("database=tenant", "sessions_active") == 0
+        old.run("select 2")
+        wait_until(lambda: of("user=trusty", "postgres_statements_total") == 2, "it goes on")
+        assert of("database=tenant", "postgres_statements_total") == 0
+
+        # The session takes the one place of its own route, and none of the new one's.
+        assert refused(front).sqlstate == "53300"
+        with connect(front, database="tenant"):
+            assert of("database=tenant", "sessions_active") == 1
+            assert refused(front, database="tenant").sqlstate == "53300"
+    wait_until(lambda: of("user=trusty", "sessions_active") == 0, "the old session is gone")
+    with connect(front):
+        assert refused(front).sqlstate == "53300"
+
+
+def test_clients_are_not_told_what_a_route_matches(proxy_factory, pg18):
+    front = proxy_factory(**config_of(pg18, routes=[
+        {"match": {"user": ["trusty", "app_of_*"]}, "upstream": "main", "max_clients": 1}]))
+    with connect(front):
+        assert "app_of_" not in str(refused(front).fields)
+    assert "route=\"user=trusty,app_of_*\"" in front.log()
+
+
 def test_reload_changes_the_upstream(proxy_factory, pg15, pg18):
     front = proxy_factory(**config_of(pg15))
     front.config["upstreams"] = {"main": upstream_of(pg18)}

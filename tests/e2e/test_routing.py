@@ -223,7 +223,8 @@ def test_check_prints_the_routes(tmp_path, pg18):
     done = run_command(tmp_path, base_config(**config_of(pg18, [to("app", user="alice"), FALL])),
                        "check")
     assert done.returncode == 0, done.stdout
-    assert "alice" in done.stdout and "main" in done.stdout and str(pg18.port) in done.stdout
+    assert "line " in done.stdout and ": user=alice -> main" in done.stdout
+    assert ": all -> main" in done.stdout and str(pg18.port) in done.stdout
 
 
 @pytest.mark.parametrize("spoil,words", [
