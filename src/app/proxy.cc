@@ -87,6 +87,7 @@ void Proxy::keep_route_metrics() {
     std::vector<std::string> labels = {entry.route->name, entry.upstream->name()};
     kept.push_back(metrics_.group(policy::kPostgresStats, labels));
     kept.push_back(metrics_.group(session::kRouteMetrics, labels));
+    kept.push_back(metrics_.group(session::kServerConnections, {entry.upstream->name()}));
   }
   route_metrics_ = std::move(kept);
 }

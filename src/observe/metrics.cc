@@ -32,8 +32,15 @@ class Families {
   std::map<std::string_view, Family> by_name_;
 };
 
+std::shared_ptr<const Labels> labels_of(const Group& group, const Descriptor& metric) {
+  if (metric.label.empty()) return group.labels();
+  auto labels = std::make_shared<Labels>(*group.labels());
+  labels->emplace_back(metric.label, metric.label_value);
+  return labels;
+}
+
 Sample read_metric(const Group& group, const Descriptor& metric, size_t offset) {
-  Sample sample{.labels = group.labels()};
+  Sample sample{.labels = labels_of(group, metric)};
   if (metric.type != Type::histogram) {
     sample.value = static_cast<int64_t>(group.total(offset));
     return sample;

@@ -65,6 +65,10 @@ struct Descriptor {
   Type type = Type::counter;
   Unit unit = Unit::none;
   Buckets buckets = kLatencyBuckets;
+  // One more label, with a value of this row's own: rows of one name in one table, so that what
+  // changes together stands together.
+  std::string_view label = {};
+  std::string_view label_value = {};
 
   // Histograms: the buckets, what is larger, the sum.
   constexpr size_t cells() const { return type == Type::histogram ? buckets.count + 2U : 1U; }

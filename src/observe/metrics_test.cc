@@ -144,6 +144,24 @@ TEST(Registry, KeepsCountingWhenALabelSetComesBackInTime) {
   EXPECT_EQ(value(registry, "requests", "main"), 10);
 }
 
+TEST(Registry, RowsOfOneNameInATableHaveALabelEach) {
+  static constexpr Descriptor kRows[] = {
+      {.name = "doors", .help = "", .type = Type::gauge, .label = "state", .label_value = "open"},
+      {.name = "doors", .help = "", .type = Type::gauge, .label = "state", .label_value = "shut"}};
+  static constexpr GroupDescriptor kTable{kRows, kLabels};
+  Registry registry(1);
+  auto group = registry.group(kTable, {"main"});
+  group->cells(0)[0].add(3);
+  group->cells(0)[1].add(4);
+  std::vector<Family> families = registry.read();
+  ASSERT_EQ(families.size(), 1U);
+  ASSERT_EQ(families[0].samples.size(), 2U);
+  EXPECT_EQ(*families[0].samples[0].labels, (Labels{{"route", "main"}, {"state", "open"}}));
+  EXPECT_EQ(families[0].samples[0].value, 3);
+  EXPECT_EQ(*families[0].samples[1].labels, (Labels{{"route", "main"}, {"state", "shut"}}));
+  EXPECT_EQ(families[0].samples[1].value, 4);
+}
+
 TEST(Registry, BoundsTheLabelSetsOfOneTable) {
   Registry registry(1, 2);
   auto first = registry.group(kDescriptor, {"first"});

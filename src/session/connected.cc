@@ -5,18 +5,21 @@
 namespace trunkline::session {
 
 Session::Connected::Connected(Session& of, const route::Decision& decision,
-                              server::Connection connection, config::Inspect inspect)
+                              server::Connection connection, ServerCount counted,
+                              config::Inspect inspect)
     : session(of),
       route(decision.route),
       upstream(decision.upstream),
       server(std::move(connection)),
+      server_count(std::move(counted)),
       postgres_group(of.environment_.process.metrics.group(policy::kPostgresStats,
                                                            {route->name, upstream->name()})),
       route_group(
           of.environment_.process.metrics.group(kRouteMetrics, {route->name, upstream->name()})),
       cells(route_group->cells(of.environment_.worker)),
       stats(postgres_group->cells(of.environment_.worker)),
-      machine(inspect, {stats, cells, of.environment_.metrics.requests()}, listener_of(*of.hooks_)),
+      machine(inspect, {stats, cells, of.environment_.metrics.requests(), server_count},
+              listener_of(*of.hooks_)),
       relay(of.client_, server.stream, machine, of.waiter_, of.environment_.slab, cells) {
   cells[RouteCells::kActive].add();
 }

@@ -19,7 +19,7 @@ namespace trunkline::session {
 // sent behind their logins, as far as a read brought it along; it is passed on first.
 struct Session::Connected final : RelayEvents {
   Connected(Session& session, const route::Decision& decision, server::Connection connection,
-            config::Inspect inspect);
+            ServerCount counted, config::Inspect inspect);
   ~Connected();
 
   RelayEvents* listener_of(const policy::HookChain& hooks);
@@ -30,6 +30,7 @@ struct Session::Connected final : RelayEvents {
   std::shared_ptr<const route::Route> route;
   upstream::UpstreamPtr upstream;
   server::Connection server;
+  ServerCount server_count;
   std::shared_ptr<observe::Group> postgres_group;
   std::shared_ptr<observe::Group> route_group;
   observe::Cell* cells;  // of `kRouteMetrics`

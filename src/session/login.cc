@@ -175,11 +175,13 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   server::LoginRequest login{.credentials = server_credentials(
                                  decision, *snapshot_, std::move(authenticated->credentials)),
                              .parameters = server_parameters(request.packet, decision)};
+  ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
   std::expected<server::LoggedIn, server::Refusal> server = co_await upstream::log_in(
       decision.upstream, context, login, environment_.process.resolver, deadline);
   if (!server) co_return refused_by_server(decision, std::move(server.error()));
-  connect_relay(decision, std::move(server->connection), decision.route->inspect, connect_began);
+  connect_relay(decision, std::move(server->connection), std::move(counted),
+                decision.route->inspect, connect_began);
   connected_->early->of_client = input.take_rest();
   connected_->early->of_server = std::move(server->early);
   std::string greeting = std::exchange(before_error_, {}) + server->greeting;
@@ -205,9 +207,15 @@ server::LoginContext Session::login_context() const {
           .tally = login_counts_ ? &login_counts_->from_servers : nullptr};
 }
 
+ServerCount Session::count_server(const route::Decision& decision) const {
+  return {environment_.process.metrics.group(kServerConnections, {decision.upstream->name()}),
+          environment_.worker};
+}
+
 void Session::connect_relay(const route::Decision& decision, server::Connection connection,
-                            config::Inspect inspect, Instant connect_began) {
-  connected_ = std::make_unique<Connected>(*this, decision, std::move(connection), inspect);
+                            ServerCount counted, config::Inspect inspect, Instant connect_began) {
+  connected_ = std::make_unique<Connected>(*this, decision, std::move(connection),
+                                           std::move(counted), inspect);
   observe::record(connected_->cells + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
                   environment_.loop.now() - connect_began);
 }

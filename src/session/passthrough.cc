@@ -48,6 +48,7 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
     co_return fail(unheard(entered.error()));
 
   server::LoginContext context = login_context();
+  ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
   auto opened = co_await upstream::open(decision.upstream, server::Encryption::never, context,
                                         environment_.process.resolver, deadline);
@@ -63,7 +64,8 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
   }
   server::Connection connection{.stream = std::move(opened->stream),
                                 .endpoint = std::move(opened->endpoint)};
-  connect_relay(decision, std::move(connection), config::Inspect::bytes, connect_began);
+  connect_relay(decision, std::move(connection), std::move(counted), config::Inspect::bytes,
+                connect_began);
   connected_->early->of_client = std::move(request.bytes);
   record_login("passthrough", policy::Encryption::passed_through);
   co_return Result<>{};

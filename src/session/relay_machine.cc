@@ -28,7 +28,10 @@ RelayMachine::RelayMachine(config::Inspect inspect, RelayCounters counters, Rela
       stats_(counters.postgres),
       cells_(counters.route),
       worker_requests_(counters.worker_requests),
-      events_(events) {}
+      server_(counters.server),
+      events_(events) {
+  server_.enter(decodes_ ? ServerState::idle : ServerState::opaque);
+}
 
 RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant now, Outbox& out) {
   if (!decodes_) {
@@ -104,6 +107,7 @@ void RelayMachine::on_client_message(wire::Header header, Instant now) {
   std::optional<wire::Request> request = wire::request_of(header);
   if (!request) return;
   if (queue_.empty()) {
+    if (queue_.idle()) server_.enter(ServerState::active);
     exchange_started_ = now;
     if (!stats_.in_transaction()) transaction_started_ = now;
   }
@@ -160,6 +164,7 @@ void RelayMachine::on_ready_for_query(wire::TransactionStatus status, Instant no
   observe::record(cells_ + RouteCells::kQuerySeconds, observe::kLatencyBuckets,
                   now - exchange_started_);
   exchange_started_ = now;  // of the next in the pipeline
+  if (queue_.idle()) server_.enter(ServerState::idle);
   on_transactions_ended(stats_.on_ready_for_query(status), now);
 }
 

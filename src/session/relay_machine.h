@@ -32,6 +32,7 @@ struct RelayCounters {
   policy::PostgresStats& postgres;
   observe::Cell* route;            // of `kRouteMetrics`
   observe::Cell& worker_requests;  // answered with ReadyForQuery
+  ServerCount& server;
 };
 
 // What crosses the relay, message by message: decides what goes on, follows the state of the server
@@ -88,6 +89,7 @@ class RelayMachine {
   policy::PostgresStats& stats_;
   observe::Cell* cells_;
   observe::Cell& worker_requests_;
+  ServerCount& server_;
   RelayEvents* const events_;
   wire::FrameScanner client_scanner_{wire::kClientRules};
   wire::FrameScanner server_scanner_{wire::kServerRules};

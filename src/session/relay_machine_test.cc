@@ -449,6 +449,51 @@ TEST(RelayMachineTest, ALossOutsideOfATransactionIsNone) {
   EXPECT_EQ(replicating[policy::kTransactions], 0) << "a stream is no transaction";
 }
 
+ServerState state_of(const Played& played) {
+  for (uint8_t i = 0; i < static_cast<uint8_t>(ServerState::kCount); ++i) {
+    auto state = static_cast<ServerState>(i);
+    if (played.metrics.servers_in(state) == 1) return state;
+  }
+  return ServerState::kCount;
+}
+
+TEST(RelayMachineTest, TheServerIsActiveFromARequestToTheEndOfItsTransaction) {
+  Played played;
+  EXPECT_EQ(state_of(played), ServerState::idle);
+  played.client(kFlush);
+  EXPECT_EQ(state_of(played), ServerState::idle) << "nothing is asked";
+  played.client(kSelect + kSelect);
+  EXPECT_EQ(state_of(played), ServerState::active);
+  played.server(msg('C', c("SELECT 1")) + kReady);
+  EXPECT_EQ(state_of(played), ServerState::active) << "one more is asked";
+  played.server(msg('C', c("SELECT 1")) + kReady);
+  EXPECT_EQ(state_of(played), ServerState::idle);
+
+  played.client(msg('Q', c("begin")));
+  played.server(msg('C', c("BEGIN")) + msg('Z', "T"));
+  EXPECT_EQ(state_of(played), ServerState::active) << "the transaction is open";
+  played.client(msg('Q', c("commit")));
+  played.server(msg('C', c("COMMIT")) + kReady);
+  EXPECT_EQ(state_of(played), ServerState::idle);
+
+  // Answered, and still an implicit transaction until Sync.
+  played.client(msg('P', c("") + c("select 1") + std::string(2, '\0')));
+  played.server(msg('1', ""));
+  EXPECT_EQ(state_of(played), ServerState::active);
+  played.client(msg('S', ""));
+  played.server(kReady);
+  EXPECT_EQ(state_of(played), ServerState::idle);
+}
+
+TEST(RelayMachineTest, OfAServerWhoseBytesAreNotSeenNobodyKnowsTheState) {
+  Played played(config::Inspect::bytes);
+  played.client(kSelect);
+  EXPECT_EQ(state_of(played), ServerState::opaque);
+  played.metrics.server_count.leave();
+  played.metrics.server_count.leave();
+  EXPECT_EQ(state_of(played), ServerState::kCount) << "counted down once";
+}
+
 TEST(RelayMachineTest, KnowsThatTheServerWaitsForTheClientsCopy) {
   Played played;
   played.client(msg('Q', c("copy t from stdin")));

@@ -40,13 +40,19 @@ inline std::string error(std::string_view severity) {
 struct TestMetrics {
   observe::Registry registry{1};
   std::shared_ptr<observe::Group> postgres =
-      registry.group(policy::kPostgresStats, {"routes[0]", "main"});
-  std::shared_ptr<observe::Group> route = registry.group(kRouteMetrics, {"routes[0]", "main"});
+      registry.group(policy::kPostgresStats, {"all", "main"});
+  std::shared_ptr<observe::Group> route = registry.group(kRouteMetrics, {"all", "main"});
+  std::shared_ptr<observe::Group> servers = registry.group(kServerConnections, {"main"});
+  ServerCount server_count{servers, 0};
   policy::PostgresStats stats{postgres->cells(0)};
   observe::Cell* cells = route->cells(0);
   observe::Cell requests;
 
-  RelayCounters counters() { return {stats, cells, requests}; }
+  RelayCounters counters() { return {stats, cells, requests, server_count}; }
+
+  uint64_t servers_in(ServerState state) const {
+    return servers->total(static_cast<size_t>(state));
+  }
 
   // How often a histogram was recorded, and the sum of it in nanoseconds.
   uint64_t recorded(size_t histogram) const {

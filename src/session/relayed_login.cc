@@ -281,6 +281,7 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
   route::Facts facts = route_facts();
   if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
   server::LoginContext context = login_context();
+  ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
   auto opened = co_await upstream::open(decision.upstream, server::Encryption::as_configured,
                                         context, environment_.process.resolver, deadline);
@@ -308,7 +309,8 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
   server::Connection connection{.stream = std::move(opened->stream),
                                 .endpoint = std::move(opened->endpoint),
                                 .cancel_key = std::move(login.cancel_key)};
-  connect_relay(decision, std::move(connection), decision.route->inspect, connect_began);
+  connect_relay(decision, std::move(connection), std::move(counted), decision.route->inspect,
+                connect_began);
   connected_->early->of_client = login.from_client().take_rest();
   connected_->early->of_server = login.from_server().take_rest();
   co_return co_await open_session(std::move(login.parameters), request.packet, "relay");

@@ -130,6 +130,7 @@ void Session::leave_server() {
   // As far as there is room: a server that does not read notices the close.
   if (connected_->relay.server_can_hear()) connected_->server.stream.send({&part, 1});
   connected_->server.stream.close();
+  connected_->server_count.leave();
 }
 
 // Tells the client why, and closes the server's side.

@@ -84,8 +84,9 @@ class Session : public ListNode<Session> {
   route::Facts route_facts() const;
   server::LoginContext login_context() const;
   Result<> refused_by_server(const route::Decision& decision, server::Refusal refusal);
+  ServerCount count_server(const route::Decision& decision) const;
   void connect_relay(const route::Decision& decision, server::Connection connection,
-                     config::Inspect inspect, Instant connect_began);
+                     ServerCount counted, config::Inspect inspect, Instant connect_began);
   void record_login(std::string_view method, policy::Encryption encryption);
   void count_handshake(const wire::StartupPacket& packet);
 

@@ -1,11 +1,13 @@
 """The counters of Envoy's filter, exact, in 24 cases; gauges, health, histograms."""
 
+import threading
 import time
 
 import pytest
 
 from conftest import Proxy, listener, upstream_of
 from lib import pgwire
+from lib.fake_server import FakeServer
 from lib.pgwire import Wire, connect
 from lib.processes import free_port, wait_until
 from lib.trunkline import base_config, client_tls
@@ -267,6 +269,55 @@ def test_gauges_and_closes_follow_the_sessions(front):
         wait_until(lambda: open_now() == before + 2, "both are counted as open")
     wait_until(lambda: open_now() == before, "both are counted as closed")
     assert any('reason="' in name for name in front.metrics())
+
+
+def test_server_connections_by_state(proxy_factory, pg18):
+    front = proxy_factory(upstreams={"main": upstream_of(pg18)},
+                          routes=[{"match": {"database": "tenant"}, "upstream": "main",
+                                   "inspect": "bytes"}, {"upstream": "main"}],
+                          authentication=[{"method": "trust"}])
+
+    def now():
+        found = front.metrics()
+        return tuple(found[f'trunkline_server_connections{{upstream="main",state="{state}"}}']
+                     for state in ("login", "idle", "active", "opaque"))
+
+    assert now() == (0, 0, 0, 0), "they are there from the start"
+    with connect(front) as one, connect(front) as two, connect(front, database="tenant"):
+        wait_until(lambda: now() == (0, 2, 0, 1), "two are idle, one is not looked at")
+        one.run("begin")
+        two.send(q("select pg_sleep(30)"))
+        wait_until(lambda: now() == (0, 0, 2, 1), "one in a transaction, one in a query")
+        one.run("commit")
+        wait_until(lambda: now() == (0, 1, 1, 1), "the transaction is over")
+    # The query that runs still has its server until it sees that its client is gone.
+    pg18.scalar("select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                "where query like 'select pg_sleep(30)%' and pid <> pg_backend_pid()")
+    wait_until(lambda: now() == (0, 0, 0, 0), "all are gone", 10)
+
+
+@pytest.mark.parametrize("auth", ["terminate", "relay"])
+def test_a_server_connection_that_logs_in_is_counted(proxy_factory, auth):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def talk(server):
+        server.recv(1000)
+        asked.set()
+        go_on.wait(10)
+
+    with FakeServer(talk) as server:
+        front = proxy_factory(
+            upstreams={"main": {"servers": [{"host": server.host, "port": server.port}],
+                                "tls": {"mode": "disable"}}},
+            routes=[{"upstream": "main", "auth": auth}], authentication=[{"method": "trust"}])
+        login = 'trunkline_server_connections{upstream="main",state="login"}'
+        with Wire(front.host, front.port) as wire:
+            wire.send(pgwire.startup([("user", "trusty")]))
+            assert asked.wait(10)
+            assert front.metrics()[login] == 1
+            go_on.set()
+            wire.read_to_end()
+        wait_until(lambda: front.metrics()[login] == 0, "the login has failed")
 
 
 def test_the_prefix_can_be_changed(proxy_factory, pg18):
