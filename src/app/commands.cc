@@ -22,31 +22,20 @@ void print(FILE* to, const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), to);
 }
 
-struct Loaded {
-  config::Config config;
-  std::shared_ptr<const session::Snapshot> snapshot;
-};
-
 // Loads and compiles; prints everything that is wrong or doubtful.
-std::optional<Loaded> load(const std::string& named) {
+std::optional<Loaded> load_and_tell(const std::string& named) {
   std::optional<std::string> file = named.empty() ? config::find_config_file() : named;
   if (!file) {
     print(stderr,
-          "trunkline: no configuration: name a FILE, set CONFIG_PATH, or make ./trunkline.yaml\n"
-          "or /etc/trunkline/trunkline.yaml\n");
+          "trunkline: no configuration: name a FILE, set CONFIG_PATH, or make ./trunkline.yaml,\n"
+          "/etc/trunkline/trunkline.yaml or ./config.yaml\n");
     return std::nullopt;
   }
-  auto config = config::load(*file);
-  if (!config) {
-    print(stderr, config::print_errors(config.error()));
-    return std::nullopt;
-  }
-  Problems problems;
-  std::shared_ptr<const session::Snapshot> snapshot = compile(*config, nullptr, problems);
-  print(stderr, config::print_warnings(problems.warnings));
-  print(stderr, config::print_errors(problems.errors));
-  if (snapshot == nullptr) return std::nullopt;
-  return Loaded{std::move(*config), std::move(snapshot)};
+  Loaded loaded = load(*file, nullptr);
+  print(stderr, config::print_warnings(loaded.problems.warnings));
+  print(stderr, config::print_errors(loaded.problems.errors));
+  if (loaded.snapshot == nullptr) return std::nullopt;
+  return loaded;
 }
 
 }  // namespace
@@ -59,7 +48,7 @@ int run_proxy(const std::string& file) {
     print(stderr, "trunkline: core dumps could not be forbidden: passwords would be in them\n");
     return kExitBadConfig;
   }
-  std::optional<Loaded> loaded = load(file);
+  std::optional<Loaded> loaded = load_and_tell(file);
   if (!loaded) return kExitBadConfig;
   observe::LogThread log;
   Proxy proxy(std::move(loaded->config), std::move(loaded->snapshot));
@@ -72,7 +61,7 @@ int run_proxy(const std::string& file) {
 }
 
 int check_config(const std::string& file) {
-  std::optional<Loaded> loaded = load(file);
+  std::optional<Loaded> loaded = load_and_tell(file);
   if (!loaded) return kExitBadConfig;
   print(stdout, config::print_summary(loaded->config));
   print(stdout, route::describe(*loaded->snapshot->routes));
@@ -80,7 +69,12 @@ int check_config(const std::string& file) {
 }
 
 int explain_route(const std::string& file, const RouteQuestion& question) {
-  std::optional<Loaded> loaded = load(file);
+  // Such a client does not exist, and an answer about another one would mislead.
+  if (question.user.empty() && !(question.database.empty() && question.application_name.empty())) {
+    print(stderr, "trunkline: --database and --application-name need --user\n");
+    return kExitUsage;
+  }
+  std::optional<Loaded> loaded = load_and_tell(file);
   if (!loaded) return kExitBadConfig;
   route::Facts facts{.tls = question.tls || !question.sni.empty()};
   if (!question.sni.empty()) facts.sni = question.sni;

@@ -146,25 +146,11 @@ void Proxy::on_signal(int signal) {
 io::Task<> Proxy::reload() {
   reloading_ = true;
   notifier_.reloading();
-  struct Loaded {
-    std::optional<config::Config> config;
-    std::shared_ptr<const session::Snapshot> snapshot;
-    Problems problems;
-  };
-  Loaded loaded = co_await loop_.offload([file = config_.file, previous = snapshot_] {
-    Loaded result;
-    auto config = config::load(file);
-    if (!config) {
-      result.problems.errors = std::move(config.error());
-      return result;
-    }
-    result.snapshot = compile(*config, previous.get(), result.problems);
-    result.config = std::move(*config);
-    return result;
-  });
+  Loaded loaded = co_await loop_.offload(
+      [file = config_.file, previous = snapshot_] { return load(file, previous.get()); });
   if (draining_) co_return;
   if (loaded.snapshot != nullptr) {
-    std::string difference = listeners_.difference(loaded.config->listen);
+    std::string difference = listeners_.difference(loaded.config.listen);
     if (!difference.empty()) {
       loaded.problems.errors.push_back(
           {.at = {.file = config_.file}, .key = "listen", .text = std::move(difference)});
@@ -177,8 +163,8 @@ io::Task<> Proxy::reload() {
     observe::log(observe::Level::error,
                  "reload refused: the configuration before it stays in force");
   } else {
-    warn_of_restart_only(*loaded.config);
-    apply(std::move(*loaded.config), std::move(loaded.snapshot));
+    warn_of_restart_only(loaded.config);
+    apply(std::move(loaded.config), std::move(loaded.snapshot));
     observe::log(observe::Level::info, "configuration reloaded");
   }
   notifier_.ready();

@@ -1,9 +1,13 @@
 #include "app/snapshot.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
+#include "config/loader.h"
 #include "route/table.h"
 
 namespace trunkline::app {
@@ -35,6 +39,22 @@ std::vector<std::shared_ptr<const session::Listener>> compile_listeners(
         .is_unix = listen.is_unix()}));
   }
   return listeners;
+}
+
+// "routes[1]" of "routes[1].match.user", "upstreams.main" of "upstreams.main.tls.ca".
+std::string_view element_of(std::string_view key) {
+  size_t bracket = key.find(']');
+  if (bracket != std::string_view::npos) return key.substr(0, bracket + 1);
+  return key.substr(0, key.find('.', key.find('.') + 1));
+}
+
+// Whether a problem may be nothing but the echo of one that the loader has seen: it is about the
+// same line, or the same element of the file.
+bool follows_from(const config::Problem& problem, std::span<const config::Problem> known) {
+  return std::ranges::any_of(known, [&](const config::Problem& cause) {
+    bool same_line = cause.at.file == problem.at.file && cause.at.line == problem.at.line;
+    return same_line || element_of(cause.key) == element_of(problem.key);
+  });
 }
 
 }  // namespace
@@ -69,15 +89,35 @@ std::shared_ptr<const session::Snapshot> compile(const config::Config& config,
   } else {
     append(problems.errors, std::move(auth.error()));
   }
-  if (snapshot->upstreams != nullptr) {
-    auto routes = route::RouteTable::compile(config, snapshot->upstreams);
-    if (routes) {
-      snapshot->routes = std::move(*routes);
-    } else {
-      append(problems.errors, std::move(routes.error()));
-    }
+  auto routes = route::RouteTable::compile(config, snapshot->upstreams);
+  if (routes) {
+    snapshot->routes = std::move(*routes);
+  } else {
+    append(problems.errors, std::move(routes.error()));
   }
   return problems.errors.empty() ? snapshot : nullptr;
+}
+
+Loaded load(const std::string& file, const session::Snapshot* previous) {
+  config::Loaded read = config::load(file);
+  Loaded result;
+  if (read.errors.empty()) {
+    result.snapshot = compile(read.config, previous, result.problems);
+  } else {
+    // Whoever mends the file wants to hear of everything at once. What is left of it serves nobody:
+    // `previous` has no part in this.
+    Problems more;
+    compile(read.config, nullptr, more);
+    std::erase_if(more.errors, [&](const auto& found) { return follows_from(found, read.errors); });
+    result.problems.errors = std::move(read.errors);
+    append(result.problems.errors, std::move(more.errors));
+  }
+  result.config = std::move(read.config);
+  std::ranges::sort(result.problems.errors, {}, [&](const config::Problem& problem) {
+    return std::tuple(problem.at.file != result.config.file, problem.at.file, problem.at.line,
+                      problem.at.column, problem.text);
+  });
+  return result;
 }
 
 }  // namespace trunkline::app

@@ -2,6 +2,7 @@
 
 #include <expected>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "config/model.h"
@@ -21,6 +22,16 @@ struct Problems {
 std::shared_ptr<const session::Snapshot> compile(const config::Config& config,
                                                  const session::Snapshot* previous,
                                                  Problems& problems);
+
+struct Loaded {
+  config::Config config = {};
+  std::shared_ptr<const session::Snapshot> snapshot = nullptr;  // null when there are errors
+  Problems problems = {};
+};
+
+// Reads the file and compiles it. What the loader and the modules have to complain of comes
+// together, in the order of the file. Blocking; not for a worker's thread.
+Loaded load(const std::string& file, const session::Snapshot* previous);
 
 // "0.0.0.0:6432", "/run/trunkline/.s.PGSQL.6432"
 std::string listener_name(const config::Listen& listen);

@@ -1,6 +1,8 @@
 #include "app/snapshot.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 
 #include "config/test_support.h"
@@ -64,6 +66,65 @@ TEST(SnapshotTest, ComplaintsOfAllModulesComeTogether) {
   EXPECT_TRUE(complains_of("listen[0]")) << config::print_errors(problems.errors);
   EXPECT_TRUE(complains_of("upstreams.a")) << config::print_errors(problems.errors);
   EXPECT_TRUE(complains_of("users")) << config::print_errors(problems.errors);
+}
+
+// A file on disk, with its name.
+class WrittenFile {
+ public:
+  explicit WrittenFile(const std::string& text)
+      : path_(std::filesystem::path(testing::TempDir()) / "trunkline_snapshot_test.yaml") {
+    std::ofstream(path_) << text;
+  }
+  ~WrittenFile() { std::filesystem::remove(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::vector<std::string> lines_and_keys(const Loaded& loaded) {
+  std::vector<std::string> found;
+  for (const config::Problem& problem : loaded.problems.errors) {
+    found.push_back(std::to_string(problem.at.line) + " " + problem.key);
+  }
+  return found;
+}
+
+TEST(SnapshotTest, WhatTheLoaderAndTheModulesFindComesTogetherInTheOrderOfTheFile) {
+  WrittenFile file(R"(listen: {port: 6432}
+upstreams:
+  a: {servers: [{host: 10.0.0.1}], tls: {mode: verify-ca, ca: /none-ca.crt}}
+  b: {servers: [{host: 10.0.0.2}]}
+routes:
+  - {match: {user: "/(/"}, upstream: b}
+  - {match: {user: "/(a/"}, upstream: {host: "$2.internal"}}
+  - {upstream: a}
+max_clients: many
+users: [{name: ben, password: SCRAM-SHA-256$broken}]
+)");
+  Loaded loaded = load(file.path(), nullptr);
+  EXPECT_EQ(loaded.snapshot, nullptr);
+  EXPECT_EQ(lines_and_keys(loaded),
+            (std::vector<std::string>{"3 upstreams.a.tls.ca", "6 routes[0].match.user",
+                                      "7 routes[1].match.user", "9 max_clients", "10 users"}));
+}
+
+TEST(SnapshotTest, WhatFollowsFromAnErrorOfTheLoaderIsNotToldTwice) {
+  WrittenFile file(R"(listen:
+  port: 6432
+  tls:
+    mode: require
+upstreams:
+  main: {servers: [{host: 10.0.0.1}]}
+routes:
+  - match: {user: "/(a)/", database: "/open"}
+    upstream: mian
+    database: "$2"
+authentication: [{type: hostssl, method: cert, map: none}]
+)");
+  EXPECT_EQ(lines_and_keys(load(file.path(), nullptr)),
+            (std::vector<std::string>{"4 listen.tls", "8 routes[0].match.database",
+                                      "9 routes[0].upstream", "11 authentication"}));
 }
 
 TEST(SnapshotTest, AReloadKeepsTheUpstreamsItDoesNotTouch) {

@@ -85,6 +85,27 @@ std::expected<std::string, std::string> read_file(const std::string& path, size_
   return std::unexpected(wrong);
 }
 
+Loaded load_from(std::string_view text, const std::string& path, const Environment& environment) {
+  Reader reader(path, environment);
+  YamlNode tree = parse_yaml(text, path, reader.problems());
+  Loaded loaded;
+  loaded.config.file = path;
+  if (!reader.failed() && tree.kind == YamlNode::Kind::null) {
+    reader.error({path}, "", "the file is empty; it needs at least `listen` and `upstreams`");
+  } else if (!reader.failed()) {
+    Mapping root(Value(reader, tree, ""), "");
+    if (tree.kind == YamlNode::Kind::mapping) load_root(root, loaded.config);
+  }
+  // The order of the file; problems of other files follow those of this one.
+  std::ranges::sort(reader.problems(), {}, [&](const Problem& problem) {
+    return std::tuple(problem.at.file != path, problem.at.file, problem.at.line, problem.at.column,
+                      problem.text);
+  });
+  loaded.config.warnings = std::move(reader.warnings());
+  loaded.errors = std::move(reader.problems());
+  return loaded;
+}
+
 }  // namespace
 
 Environment system_environment() {
@@ -98,41 +119,20 @@ Environment system_environment() {
 std::expected<Config, std::vector<Problem>> load_text(std::string_view text,
                                                       const std::string& path,
                                                       const Environment& environment) {
-  Reader reader(path, environment);
-  YamlNode tree = parse_yaml(text, path, reader.problems());
-  if (reader.failed()) return std::unexpected(std::move(reader.problems()));
-  Config config;
-  config.file = path;
-  if (tree.kind == YamlNode::Kind::null) {
-    reader.error({path}, "", "the file is empty; it needs at least `listen` and `upstreams`");
-  } else {
-    Mapping root(Value(reader, tree, ""), "");
-    if (tree.kind == YamlNode::Kind::mapping) load_root(root, config);
-  }
-  if (reader.failed()) {
-    // The order of the file; problems of other files follow those of this one.
-    std::ranges::sort(reader.problems(), {}, [&](const Problem& problem) {
-      return std::tuple(problem.at.file != path, problem.at.file, problem.at.line,
-                        problem.at.column, problem.text);
-    });
-    return std::unexpected(std::move(reader.problems()));
-  }
-  config.warnings = std::move(reader.warnings());
-  return config;
+  Loaded loaded = load_from(text, path, environment);
+  if (!loaded.errors.empty()) return std::unexpected(std::move(loaded.errors));
+  return std::move(loaded.config);
 }
 
-std::expected<Config, std::vector<Problem>> load(const std::string& path) {
+Loaded load(const std::string& path) {
   Environment environment = system_environment();
   std::error_code ignored;
   std::string absolute = std::filesystem::absolute(path, ignored).lexically_normal().string();
   auto text = environment.read_file(absolute, kConfigBytesMax);
-  if (!text) {
-    return std::unexpected(
-        std::vector<Problem>{{{absolute}, "", "cannot read the file: " + text.error()}});
-  }
-  auto config = load_text(*text, absolute, environment);
+  if (!text) return {.errors = {{{absolute}, "", "cannot read the file: " + text.error()}}};
+  Loaded loaded = load_from(*text, absolute, environment);
   wipe(*text);
-  return config;
+  return loaded;
 }
 
 std::optional<std::string> find_config_file(

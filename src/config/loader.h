@@ -29,12 +29,19 @@ inline constexpr size_t kHbaBytesMax = 4 << 20;
 // A file that is wrong in every line does not fill the screen, or the memory.
 inline constexpr size_t kProblemsMax = 100;
 
-// Reads the file and those it names (users, rules, secrets), checks all that needs no other module,
-// and expands the short forms. On failure: every problem, in the order of the file. Blocking; not
-// for a worker's thread.
-std::expected<Config, std::vector<Problem>> load(const std::string& path);
+// What could be read of a file, and what is wrong with it, in the order of the file. With errors
+// `config` is good for nothing but to find more of them: what was wrong is missing in it.
+struct Loaded {
+  Config config = {};
+  std::vector<Problem> errors = {};
+};
 
-// The same from memory. `path` is absolute: it stands in messages, and relative paths start there.
+// Reads the file and those it names (users, rules, secrets), checks all that needs no other module,
+// and expands the short forms. Blocking; not for a worker's thread.
+Loaded load(const std::string& path);
+
+// The same from memory, and nothing but the problems on failure. `path` is absolute: it stands in
+// messages, and relative paths start there.
 std::expected<Config, std::vector<Problem>> load_text(std::string_view text,
                                                       const std::string& path,
                                                       const Environment& environment);

@@ -167,25 +167,27 @@ TEST(Loader, reads_files_of_the_system_and_says_why_it_cannot) {
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "pw") << "secret\n";
   std::ofstream(folder / "t.yaml") << kMinimal << "users: [{name: a, password_file: pw}]\n";
-  auto config = load(folder / "t.yaml");
-  ASSERT_TRUE(config.has_value()) << print_errors(config.error());
-  EXPECT_EQ(config->file, (folder / "t.yaml").string());
-  EXPECT_EQ(config->users.at(0).password.reveal(), "secret");
+  Loaded good = load(folder / "t.yaml");
+  ASSERT_TRUE(good.errors.empty()) << print_errors(good.errors);
+  EXPECT_EQ(good.config.file, (folder / "t.yaml").string());
+  EXPECT_EQ(good.config.users.at(0).password.reveal(), "secret");
 
-  auto missing = load(folder / "none.yaml");
-  ASSERT_FALSE(missing.has_value());
-  EXPECT_EQ(print_errors(missing.error()), (folder / "none.yaml").string() +
-                                               ": error: cannot read the file: No such file or "
-                                               "directory\n");
-  auto directory = load(folder);
-  ASSERT_FALSE(directory.has_value());
-  EXPECT_EQ(directory.error().at(0).text, "cannot read the file: it is not a file");
+  Loaded missing = load(folder / "none.yaml");
+  EXPECT_EQ(print_errors(missing.errors), (folder / "none.yaml").string() +
+                                              ": error: cannot read the file: No such file or "
+                                              "directory\n");
+  EXPECT_EQ(load(folder).errors.at(0).text, "cannot read the file: it is not a file");
 
   std::ofstream(folder / "large.yaml") << std::string(kConfigBytesMax + 1, '#');
-  auto large = load(folder / "large.yaml");
-  ASSERT_FALSE(large.has_value());
-  EXPECT_EQ(large.error().at(0).text, "cannot read the file: it has more than 4MiB");
+  EXPECT_EQ(load(folder / "large.yaml").errors.at(0).text,
+            "cannot read the file: it has more than 4MiB");
   std::filesystem::remove_all(folder);
+}
+
+TEST(Loader, refuses_a_mapping_of_names_without_a_name) {
+  const std::string empty = ": found a mapping without a key; give it one, or take the key out\n";
+  EXPECT_EQ(errors_of(kListen + "upstreams: {}\n"), "2:12: error: upstreams" + empty);
+  EXPECT_EQ(errors_of(kListen + "user_mappings: {}\n"), "2:16: error: user_mappings" + empty);
 }
 
 TEST(FindConfigFile, takes_the_first_place_that_exists) {

@@ -118,6 +118,9 @@ std::vector<Value> named_values(const Value& value) {
     value.error("found " + value.found_kind() + "; this must be a mapping of names to values");
     return values;
   }
+  if (value.node().entries.empty()) {
+    value.error("found a mapping without a key; give it one, or take the key out");
+  }
   for (const YamlNode::Entry& entry : value.node().entries) {
     values.emplace_back(value.reader(), entry.value, value.key() + "." + entry.key);
   }

@@ -35,16 +35,16 @@ class TableCompiler {
     Entry entry{.route = share(route, index, std::move(name)),
                 .matcher = std::move(*matcher),
                 .reject = route.reject,
-                .upstream = table_->set_->of_route(index),
+                .upstream = table_->set_ ? table_->set_->of_route(index) : nullptr,
                 .hosts = {},
                 .database = {}};
     if (route.database) entry.database = rewrite(*route.database, entry, route, key + ".database");
     if (entry.database && route.database->empty()) {
       problem(route, key + ".database", "is empty; leave it out to keep the client's database");
     }
-    if (entry.upstream != nullptr && entry.upstream->is_pattern()) {
-      for (const upstream::Server& server : entry.upstream->servers()) {
-        auto host = rewrite(server.address.host, entry, route, key + ".upstream.host");
+    if (route.inline_upstream && upstream::is_pattern(*route.inline_upstream)) {
+      for (const config::ServerAddress& server : route.inline_upstream->servers) {
+        auto host = rewrite(server.host, entry, route, key + ".upstream.host");
         if (host) entry.hosts.push_back(std::move(*host));
       }
     }

@@ -38,7 +38,8 @@ struct Entry {
 class RouteTable final : public Router {
  public:
   using Outcome = std::expected<std::shared_ptr<const RouteTable>, std::vector<config::Problem>>;
-  // `set` must come from the same configuration. Problems are what only this module can see:
+  // `set` must come from the same configuration; null when that has failed, and only problems are
+  // wanted. Problems are what only this module can see:
   // regular expressions and captures; the loader has checked how keys go together.
   static Outcome compile(const config::Config& config, std::shared_ptr<const upstream::Set> set);
 

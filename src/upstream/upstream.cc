@@ -23,8 +23,8 @@ Upstream::Upstream(std::string name, config::Upstream settings, CompiledTls tls,
   }
 }
 
-bool Upstream::is_pattern() const {
-  return std::ranges::any_of(settings_.servers, [](const config::ServerAddress& server) {
+bool is_pattern(const config::Upstream& settings) {
+  return std::ranges::any_of(settings.servers, [](const config::ServerAddress& server) {
     return server.host.find('$') != std::string::npos;
   });
 }

@@ -27,6 +27,9 @@ struct CompiledTls {
 // "host:port", or the path of a unix socket.
 std::string server_name(const config::ServerAddress& address);
 
+// An inline upstream whose hosts hold captures.
+bool is_pattern(const config::Upstream& settings);
+
 // A named set of servers that hold the same data, tried in order. Immutable but for the health of
 // its servers; made by `Set`, shared by the configuration snapshot and by every session that uses
 // it. Any thread.
@@ -45,7 +48,7 @@ class Upstream {
   const config::Upstream& settings() const { return settings_; }
 
   // An inline upstream whose hosts hold captures: no server yet, see `DynamicUpstreams`.
-  bool is_pattern() const;
+  bool is_pattern() const { return upstream::is_pattern(settings_); }
 
  private:
   std::string name_;

@@ -211,6 +211,15 @@ def test_a_second_signal_ends_at_once(proxy_factory, pg18, second):
         assert front.program.wait(3) is not None
 
 
+def test_int_alone_ends_at_once(proxy_factory, pg18):
+    front = proxy_factory(**config_of(pg18, shutdown_timeout="30s"))
+    with connect(front) as wire:
+        wire.run("begin")
+        front.program.signal(signal.SIGINT)
+        assert wire.read_to_end()[-1].sqlstate() == "57P01"
+        assert front.program.wait(5) == 0
+
+
 def test_shutdown_says_goodbye_to_the_server(proxy_factory, new_cluster):
     cluster = new_cluster(18)
     front = proxy_factory(**config_of(cluster))

@@ -253,6 +253,17 @@ def test_check_tells_all_problems_at_once(tmp_path, pg18):
     assert "max_clients" in done.stdout and "login_timeout" in done.stdout
 
 
+def test_check_tells_what_all_modules_find_at_once(tmp_path, pg18):
+    config = base_config(**config_of(pg18, [{"match": {"user": "/(/"}, "upstream": "main"}, FALL]),
+                         max_clients="many", users=[{"name": "x", "password": "SCRAM-SHA-256$"}])
+    config["listen"]["tls"] = {"certificates": [{"cert": "none.crt", "key": "none.key"}]}
+    done = run_command(tmp_path, json.dumps(config, indent=1), "check")
+    assert done.returncode == 1
+    for key in ("max_clients", "routes[0].match.user", "none.crt", "users"):
+        assert key in done.stdout, done.stdout
+    assert done.stdout.count("error:") == len(done.stdout.splitlines()) == 5, done.stdout
+
+
 def test_run_with_a_bad_configuration_exits_1(tmp_path, pg18):
     assert run_command(tmp_path, {"listen": 5}, "run").returncode == 1
 
@@ -269,6 +280,13 @@ def test_route_explains_itself(tmp_path, pg18):
     done = run_command(tmp_path, config, "route", "--user", "alice", "--database", "y")
     assert done.returncode == 0, done.stdout
     assert "database" in done.stdout and "main" in done.stdout and "tenant" in done.stdout
+
+
+@pytest.mark.parametrize("wrong", [["--database", "y"], ["--application-name", "etl"],
+                                   ["--user", "a", "--source", "nowhere"]])
+def test_route_refuses_questions_without_sense(tmp_path, pg18, wrong):
+    done = run_command(tmp_path, base_config(**config_of(pg18, [FALL])), "route", *wrong)
+    assert done.returncode == 2 and wrong[-2] in done.stdout
 
 
 # -- listeners -------------------------------------------------------------------------------------
