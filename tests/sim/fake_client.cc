@@ -82,6 +82,7 @@ io::Task<FakeClient::Login> FakeClient::log_in(Peer& peer) {
   wire::append_startup(startup, kVersions[random_.below(3)],
                        {{"user", name_}, {"database", "sim"}, {"application_name", "simulation"}});
   peer.send(startup);
+  ++journal_.messages_sent;
   while (!peer.ended && loop_.now() < deadline) {
     co_await peer.turn(deadline, next_read());
     messages_.append(std::exchange(peer.received, {}));
@@ -107,6 +108,7 @@ bool FakeClient::on_login_message(Peer& peer, char type, std::string_view body) 
         std::string password;
         wire::append_password(password, kPassword);
         peer.send(password);
+        ++journal_.messages_sent;
       }
       return false;
     }

@@ -18,6 +18,7 @@ constexpr size_t kUnsentMax = 32 * 1024;
 constexpr size_t kMessageBytesMax = 4 << 20;
 constexpr Duration kEndlessPause = 1ms;
 constexpr Duration kLastWordsMax = 30s;
+constexpr uint64_t kGreetingMessages = 5;  // AuthenticationOk to ReadyForQuery
 
 }  // namespace
 
@@ -100,6 +101,7 @@ io::Task<bool> FakeServer::ask_password(Peer& peer) {
   std::string request;
   wire::append_authentication_cleartext(request);
   peer.send(request);
+  ++journal_.messages_received;
   std::string expected;
   wire::append_password(expected, kPassword);
   while (peer.received.size() < expected.size() && !peer.ended) co_await peer.turn(Instant::max());
@@ -134,6 +136,7 @@ io::Task<> FakeServer::serve_session(Peer& peer, std::string name) {
   wire::append_backend_key_data(greeting, process_id, key);
   wire::append_ready_for_query(greeting, wire::TransactionStatus::idle);
   peer.send(greeting);
+  journal_.messages_received += kGreetingMessages;
   Session session{.name = std::move(name), .key = std::move(key), .peer = peer};
   sessions_[process_id] = &session;
   co_await run(session);

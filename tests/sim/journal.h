@@ -13,7 +13,7 @@ struct Journal {
   std::vector<std::string> problems;
   std::string history;  // what happened when, for comparing two runs of a seed
 
-  // Counted by clients, from their login on.
+  // Counted by clients, and by servers what they say to a login.
   uint64_t sessions = 0;
   uint64_t messages_sent = 0;
   uint64_t messages_received = 0;
