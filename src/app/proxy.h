@@ -34,7 +34,7 @@ class Proxy final : private service::Control {
  public:
   // `config` has been loaded from `config_file` and compiles.
   Proxy(config::Config config, std::shared_ptr<const session::Snapshot> snapshot);
-  ~Proxy();
+  ~Proxy() override;
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
 

@@ -111,7 +111,7 @@ void WorkerMetrics::count_handshake(std::string_view fact, std::string_view valu
 }
 
 observe::Cell* WorkerMetrics::cell(const GroupDescriptor& descriptor,
-                                   std::vector<std::string> values) {
+                                   const std::vector<std::string>& values) {
   groups_.push_back(registry_.group(descriptor, values));
   return groups_.back()->cells(worker_);
 }

@@ -97,7 +97,8 @@ class WorkerMetrics {
   void count_handshake(std::string_view fact, std::string_view value);
 
  private:
-  observe::Cell* cell(const observe::GroupDescriptor& descriptor, std::vector<std::string> values);
+  observe::Cell* cell(const observe::GroupDescriptor& descriptor,
+                      const std::vector<std::string>& values);
 
   observe::Registry& registry_;
   const uint32_t worker_;
