@@ -84,6 +84,7 @@ class WrittenFile {
 
 std::vector<std::string> lines_and_keys(const Loaded& loaded) {
   std::vector<std::string> found;
+  found.reserve(loaded.problems.errors.size());
   for (const config::Problem& problem : loaded.problems.errors) {
     found.push_back(std::to_string(problem.at.line) + " " + problem.key);
   }

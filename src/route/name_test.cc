@@ -23,6 +23,7 @@ std::vector<std::string> names_of(std::same_as<config::Route> auto... routes) {
   (config.routes.push_back(std::move(routes)), ...);
   std::vector<std::string> names;
   auto table = compile(config);
+  names.reserve(table->entries().size());
   for (const Entry& entry : table->entries()) names.push_back(entry.route->name);
   return names;
 }
@@ -39,6 +40,7 @@ config::Route short_form(std::string name, config::Match match) {
 
 std::vector<config::Pattern> many_users(size_t count, const std::string& last) {
   std::vector<config::Pattern> users;
+  users.reserve(count + 1);
   for (size_t i = 0; i < count; ++i) users.push_back(exact("user_" + std::to_string(i)));
   users.push_back(exact(last));
   return users;
