@@ -26,8 +26,7 @@ Error shutting_down() {
 Worker::Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Backend> backend,
                io::BlockingPool* pool, std::shared_ptr<const session::Snapshot> snapshot,
                std::vector<int> listening_fds, uint32_t workers, Dispatch dispatch)
-    : index_(index),
-      workers_(workers),
+    : workers_(workers),
       loop_(std::move(backend), pool),
       slab_(kBufferBytes, 1, kBuffersKept),
       handshakes_(loop_),

@@ -81,7 +81,6 @@ class Worker {
   void stop_accepting();
   void set_memory_limit(uint64_t bytes);
 
-  const uint32_t index_;
   const uint32_t workers_;
   io::Loop loop_;
   Slab slab_;
