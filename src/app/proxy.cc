@@ -20,7 +20,7 @@ namespace trunkline::app {
 
 namespace {
 
-// PBKDF2, names and files. More threads than this would take the CPU from the workers.
+// PBKDF2 and files. More threads than this would take the CPU from the workers.
 constexpr unsigned kBlockingThreads = 2;
 // How many cancel requests a source may send at once, and how soon another is allowed.
 constexpr uint32_t kCancelBurst = 100;
@@ -64,6 +64,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
       cancels_(config_.node_id, process_secret(config_)),
       limits_(config_.max_clients, config_.max_clients_per_source),
       cancel_rate_(kCancelInterval, kCancelBurst),
+      resolver_(upstream::kLookupThreads),
       mock_secrets_(process_secret(config_)),
       blocking_pool_(kBlockingThreads),
       loop_(std::make_unique<io::EpollBackend>(), &blocking_pool_),

@@ -5,7 +5,7 @@
 namespace trunkline::io {
 
 BlockingPool::BlockingPool(unsigned threads) {
-  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([state = state_] { serve(*state); });
 }
 
 BlockingPool::~BlockingPool() {
@@ -14,31 +14,44 @@ BlockingPool::~BlockingPool() {
 
 void BlockingPool::stop() {
   {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
+    std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
   }
-  wake_.notify_all();
+  state_->wake.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void BlockingPool::abandon() {
+  std::deque<std::move_only_function<void()>> dropped;  // destroyed without the lock
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+    dropped.swap(state_->queue);
+  }
+  state_->wake.notify_all();
+  for (std::thread& thread : threads_) thread.detach();
   threads_.clear();
 }
 
 void BlockingPool::submit(std::move_only_function<void()> work) {
   {
-    std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(work));
+    std::lock_guard lock(state_->mutex);
+    state_->queue.push_back(std::move(work));
   }
-  wake_.notify_one();
+  state_->wake.notify_one();
 }
 
-void BlockingPool::serve() {
-  std::unique_lock lock(mutex_);
+void BlockingPool::serve(State& state) {
+  std::unique_lock lock(state.mutex);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    if (queue_.empty()) return;  // stopping, and everything submitted has been done
-    std::move_only_function<void()> work = std::move(queue_.front());
-    queue_.pop_front();
+    state.wake.wait(lock, [&state] { return state.stopping || !state.queue.empty(); });
+    if (state.queue.empty()) return;  // stopping, and everything submitted has been done
+    std::move_only_function<void()> work = std::move(state.queue.front());
+    state.queue.pop_front();
     lock.unlock();
     work();
+    work = nullptr;
     lock.lock();
   }
 }

@@ -264,6 +264,33 @@ TEST(Offload, RunsOnAnotherThreadAndComesBack) {
   EXPECT_EQ(back, std::this_thread::get_id());
 }
 
+TEST(BlockingPoolTest, AnAbandonedPoolFinishesWhatHasBegunOnItsOwn) {
+  struct Shared {
+    std::atomic<bool> begun = false;
+    std::atomic<bool> go = false;
+    std::atomic<bool> finished = false;
+    std::atomic<bool> second = false;
+  };
+  auto shared = std::make_shared<Shared>();
+  {
+    BlockingPool pool(1);
+    pool.submit([shared] {
+      shared->begun = true;
+      shared->go.wait(false);
+      shared->finished = true;
+      shared->finished.notify_all();
+    });
+    pool.submit([shared] { shared->second = true; });
+    while (!shared->begun) std::this_thread::yield();
+    pool.abandon();
+  }
+  EXPECT_FALSE(shared->finished);
+  shared->go = true;
+  shared->go.notify_all();
+  shared->finished.wait(false);
+  EXPECT_FALSE(shared->second) << "it was dropped";
+}
+
 TEST_P(LoopTest, ConnectsAndAcceptsOverTcp) {
   auto [fd, bound] = listen();
   Acceptor acceptor(loop, fd);

@@ -71,7 +71,7 @@ class Loop {
   void post(std::move_only_function<void()> action);
 
   // Runs `work` on a blocking thread and gives its result to the coroutine that awaits. What takes
-  // longer than a few microseconds belongs there: PBKDF2, name resolution, files.
+  // longer than a few microseconds belongs there: PBKDF2, files. Names: `upstream::Resolver`.
   template <typename Work>
   Task<std::invoke_result_t<Work&>> offload(Work work);
 

@@ -55,14 +55,15 @@ io::Task<CancelOutcome> Session::pass_cancel_through(CancelRequest request) {
   upstream::UpstreamPtr only = snapshot_->upstreams->only();
   if (only == nullptr) co_return CancelOutcome::passthrough_dropped;
   const upstream::Server& server = only->servers().front();
+  Instant deadline = environment_.loop.now() + kCancelMax;
   auto addresses =
-      co_await environment_.process.resolver.resolve(environment_.loop, server.address);
+      co_await environment_.process.resolver.resolve(environment_.loop, server.address, deadline);
   if (!addresses || addresses->empty()) co_return CancelOutcome::failed;
   server::Endpoint endpoint{
       .address = addresses->front(), .host = server.address.host, .tls = only->tls()};
-  Result<> sent = co_await server::cancel(
-      environment_.loop, std::move(endpoint), false, {request.process_id, std::move(request.key)},
-      environment_.handshakes, environment_.loop.now() + kCancelMax);
+  Result<> sent = co_await server::cancel(environment_.loop, std::move(endpoint), false,
+                                          {request.process_id, std::move(request.key)},
+                                          environment_.handshakes, deadline);
   co_return sent ? CancelOutcome::sent : CancelOutcome::failed;
 }
 

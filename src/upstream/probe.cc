@@ -42,7 +42,7 @@ bool answered_since(const Server& server, Instant since) {
 io::Task<std::optional<std::string>> try_server(io::Loop& loop, const Probe& probe,
                                                 Resolver& resolver) {
   Instant deadline = loop.now() + probe.connect_timeout;
-  auto addresses = co_await resolver.resolve(loop, probe.server.address);
+  auto addresses = co_await resolver.resolve(loop, probe.server.address, deadline);
   if (!addresses) co_return std::move(addresses.error());
   std::string why;
   for (const io::SocketAddress& address : *addresses) {

@@ -28,10 +28,11 @@ io::Task<std::expected<Value, server::Refusal>> try_in_order(UpstreamPtr upstrea
                                                              Attempt attempt) {
   server::Refusal last = unresolved("upstream \"" + upstream->name() + "\" has no server");
   for (const Server& server : upstream->servers()) {
-    auto addresses = co_await resolver.resolve(loop, server.address);
+    auto addresses = co_await resolver.resolve(loop, server.address, login_deadline);
     if (!addresses) {
       server.health->failed(loop.now(), addresses.error());
       last = unresolved(std::move(addresses.error()));
+      if (loop.now() >= login_deadline) co_return std::unexpected(std::move(last));
       continue;
     }
     for (const io::SocketAddress& address : *addresses) {

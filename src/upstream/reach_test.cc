@@ -1,5 +1,6 @@
 #include "upstream/reach.h"
 
+#include <atomic>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,14 +43,14 @@ class ReachTest : public testing::Test {
   static io::Task<> log_in_into(std::optional<LoggedIn>& out, ReachTest& test, Instant deadline) {
     server::LoginRequest request{.credentials = {.user = "ann"}, .parameters = {}};
     server::LoginContext context = test.context();
-    out = co_await upstream::log_in(test.set_->named().at("main"), context, request, test.resolver_,
-                                    deadline);
+    out = co_await upstream::log_in(test.set_->named().at("main"), context, request,
+                                    *test.resolver_, deadline);
   }
   static io::Task<> open_into(std::optional<std::expected<Opened, server::Refusal>>& out,
                               ReachTest& test) {
     server::LoginContext context = test.context();
     out = co_await upstream::open(test.set_->named().at("main"), server::Encryption::never, context,
-                                  test.resolver_, test.loop_.now() + 5s);
+                                  *test.resolver_, test.loop_.now() + 5s);
   }
   server::LoginContext context() {
     return {.loop = loop_, .handshakes = gate_, .key_cache = cache_, .message_bytes_max = 65536};
@@ -66,7 +67,8 @@ class ReachTest : public testing::Test {
   config::Config config_;
   tls::Findings findings_;
   std::shared_ptr<const Set> set_;
-  Resolver resolver_;
+  Resolver in_place_;
+  Resolver* resolver_ = &in_place_;
 };
 
 TEST_F(ReachTest, TheFirstServerThatAnswersIsTheOne) {
@@ -151,6 +153,23 @@ TEST_F(ReachTest, TheDeadlineOfTheLoginEndsTheWalk) {
   ASSERT_FALSE(logged_in);
   EXPECT_THAT(logged_in.error().error.message, HasSubstr("timeout expired"));
   EXPECT_EQ(second.connections(), 0);
+}
+
+TEST_F(ReachTest, TheDeadlineOfTheLoginEndsTheWaitForAName) {
+  auto answer = std::make_shared<std::atomic<bool>>(false);
+  Resolver slow(1, [answer](const std::string& /*host*/) -> Resolver::Addresses {
+    answer->wait(false);
+    return std::unexpected("late");
+  });
+  resolver_ = &slow;
+  FakeServer second(loop_, {lets_in()});
+  serve_at({{.host = "slow.invalid"}, {.host = "127.0.0.1", .port = second.port()}});
+  LoggedIn logged_in = log_in(30ms);
+  ASSERT_FALSE(logged_in);
+  EXPECT_EQ(logged_in.error().error.message, "cannot resolve \"slow.invalid\": timeout expired");
+  EXPECT_EQ(second.connections(), 0);
+  *answer = true;
+  answer->notify_all();
 }
 
 TEST_F(ReachTest, AStreamIsOpenedWithoutAWord) {

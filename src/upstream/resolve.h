@@ -2,16 +2,15 @@
 
 #include <expected>
 #include <functional>
-#include <mutex>
-#include <optional>
+#include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/ip.h"
 #include "base/time.h"
 #include "config/model.h"
 #include "io/address.h"
+#include "io/blocking_pool.h"
 #include "io/loop.h"
 #include "io/task.h"
 
@@ -26,37 +25,45 @@ inline constexpr size_t kNamesMax = 2048;
 // A client waits through connects to all of them in turn, so more would be of no use.
 inline constexpr size_t kAddressesMax = 16;
 
+// A look-up may hang for half a minute and cannot be cancelled, so names have threads of their own:
+// key derivations do not wait behind them. They sleep nearly always.
+inline constexpr unsigned kLookupThreads = 8;
+// Names that are being looked up or wait for a thread, at the same time; one more is an error.
+inline constexpr size_t kLookupsMax = 256;
+
 // Names of servers to addresses, with a small cache. One for the process; any thread. At most
-// `kNamesMax` names, the one nearest to its end makes room.
+// `kNamesMax` names, the one nearest to its end makes room. Whoever wants a name that is being
+// looked up waits for the same answer, so that a storm of logins costs one look-up; each login in
+// progress waits for one name at most.
 class Resolver {
  public:
   using Addresses = std::expected<std::vector<IpAddress>, std::string>;
   using Lookup = std::function<Addresses(const std::string& host)>;
+  using Now = std::function<Instant()>;
 
-  explicit Resolver(Lookup lookup = system_lookup) : lookup_(std::move(lookup)) {}
+  // Without threads names are looked up in place: for tests and simulations. `lookup` and `now` may
+  // be called for some time after the end of the resolver, which waits for no look-up.
+  explicit Resolver(unsigned threads = 0, Lookup lookup = system_lookup, Now now = Clock::now);
+  ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
 
   // In the resolver's order. Addresses, unix sockets and cached names come without suspending. The
-  // error says what cannot be resolved and why. The resolver must outlive the task.
+  // error says what cannot be resolved and why. At the deadline the task stops waiting; what the
+  // look-up finds later is kept all the same. The resolver must outlive the task.
   io::Task<std::expected<std::vector<io::SocketAddress>, std::string>> resolve(
-      io::Loop& loop, config::ServerAddress server);
+      io::Loop& loop, config::ServerAddress server, Instant deadline);
 
   size_t size() const;
 
   static Addresses system_lookup(const std::string& host);  // getaddrinfo; blocks
 
  private:
-  struct Entry {
-    Addresses addresses;
-    Instant expires;
-  };
+  class Names;  // what the threads share with it
+  class Waiting;
 
-  std::optional<Addresses> cached(const std::string& host, Instant now) const;
-  void remember(const std::string& host, const Addresses& addresses, Instant now);
-  Addresses look_up(const std::string& host, Instant now);
-
-  Lookup lookup_;
-  mutable std::mutex mutex_;
-  std::unordered_map<std::string, Entry> names_;
+  const std::shared_ptr<Names> names_;
+  std::unique_ptr<io::BlockingPool> threads_;
 };
 
 }  // namespace trunkline::upstream

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "io/blocking_pool.h"
 #include "io/epoll_backend.h"
@@ -46,7 +47,7 @@ class ResolverTest : public testing::Test {
     Answer answer;
     loop_.spawn([](io::Loop& loop, Resolver& resolver, const config::ServerAddress& to,
                    Answer& out) -> io::Task<> {
-      out = co_await resolver.resolve(loop, to);
+      out = co_await resolver.resolve(loop, to, Instant::max());
     }(loop_, resolver_, server, answer));
     for (int round = 0; loop_.spawned() > 0; ++round) {
       if (round == 1000) return "never ends";
@@ -60,6 +61,7 @@ class ResolverTest : public testing::Test {
 
   Resolver::Addresses look_up(const std::string& host) {
     ++lookups_;
+    if (host == "slow") now_ += 2 * kNameLifetime;
     if (host == "gone") return std::unexpected("Name or service not known");
     std::vector<IpAddress> addresses;
     size_t count = host == "many" ? kAddressesMax + 1 : 2;
@@ -72,7 +74,8 @@ class ResolverTest : public testing::Test {
   Instant now_{100s};
   int lookups_ = 0;
   io::Loop loop_{std::make_unique<ClockBackend>(now_)};
-  Resolver resolver_{[this](const std::string& host) { return look_up(host); }};
+  Resolver resolver_{0, [this](const std::string& host) { return look_up(host); },
+                     [this] { return now_; }};
 };
 
 TEST_F(ResolverTest, AddressesAndUnixFoldersNeedNoLookUp) {
@@ -101,6 +104,12 @@ TEST_F(ResolverTest, ANameIsAskedAgainAtTheEndOfItsLifetime) {
   now_ += 1ns;
   resolve({.host = "db"});
   EXPECT_EQ(lookups_, 2);
+}
+
+TEST_F(ResolverTest, ALookUpLongerThanALifetimeIsKeptForOne) {
+  resolve({.host = "slow"});
+  resolve({.host = "slow"});
+  EXPECT_EQ(lookups_, 1);
 }
 
 TEST_F(ResolverTest, AFailureIsKeptForASecondOnly) {
@@ -133,27 +142,127 @@ TEST_F(ResolverTest, KeepsAtMostSoManyNamesAndDropsTheOldest) {
   EXPECT_EQ(lookups_, 1);
 }
 
-TEST(ResolverOnThreads, AStormForOneNameCostsNoMoreLookUpsThanThreads) {
-  constexpr unsigned kThreads = 2;
-  std::atomic<unsigned> lookups = 0;
-  int answered = 0;
-  Resolver resolver([&](const std::string& /*host*/) -> Resolver::Addresses {
-    ++lookups;
-    return std::vector{*IpAddress::parse("10.0.0.1")};
-  });
-  auto pool = std::make_unique<io::BlockingPool>(kThreads);
-  io::Loop loop(std::make_unique<io::EpollBackend>(), pool.get());
-  for (int i = 0; i < 500; ++i) {
-    loop.spawn([](io::Loop& on, Resolver& names, int& count) -> io::Task<> {
-      auto addresses = co_await names.resolve(on, {.host = "db"});
-      if (addresses) ++count;
-    }(loop, resolver, answered));
+// A system resolver whose look-ups hang until it is let go. Shared with the look-ups, which may
+// outlive the test.
+class SlowSystem {
+ public:
+  Resolver::Lookup lookup() const {
+    return [state = state_](const std::string& /*host*/) -> Resolver::Addresses {
+      ++state->lookups;
+      state->go.wait(false);
+      return std::vector{*IpAddress::parse("10.0.0.1")};
+    };
   }
-  while (loop.spawned() > 0) loop.run_once(true);
-  EXPECT_EQ(answered, 500);
-  EXPECT_GE(lookups, 1);
-  EXPECT_LE(lookups, kThreads);
-  pool.reset();
+  void let_go() {
+    state_->go = true;
+    state_->go.notify_all();
+  }
+  size_t lookups() const { return state_->lookups; }
+  ~SlowSystem() { let_go(); }
+
+ private:
+  struct State {
+    std::atomic<bool> go = false;
+    std::atomic<size_t> lookups = 0;
+  };
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+class ResolverOnThreads : public testing::Test {
+ protected:
+  using Answers = std::vector<std::string>;  // "found", or the error
+
+  void ask(const std::string& host, Duration timeout = 60s) {
+    loop_->spawn(ask_into(answers_, *loop_, resolver_, host, loop_->now() + timeout));
+  }
+  static io::Task<> ask_into(Answers& out, io::Loop& loop, Resolver& names, std::string host,
+                             Instant deadline) {
+    auto addresses = co_await names.resolve(loop, {.host = std::move(host)}, deadline);
+    out.push_back(addresses ? "found" : addresses.error());
+  }
+  void run_until_answers(size_t count) {
+    while (answers_.size() < count) loop_->run_once(true);
+  }
+
+  SlowSystem system_;
+  Resolver resolver_{kLookupThreads, system_.lookup()};
+  io::BlockingPool blocking_{1};
+  std::unique_ptr<io::Loop> loop_ =
+      std::make_unique<io::Loop>(std::make_unique<io::EpollBackend>(), &blocking_);
+  Answers answers_;
+};
+
+TEST_F(ResolverOnThreads, AStormForOneNameCostsOneLookUp) {
+  for (int i = 0; i < 500; ++i) ask("db");
+  system_.let_go();
+  run_until_answers(500);
+  EXPECT_EQ(answers_, Answers(500, "found"));
+  EXPECT_EQ(system_.lookups(), 1);
+}
+
+TEST_F(ResolverOnThreads, LookUpsThatHangDoNotHoldUpDerivations) {
+  for (unsigned i = 0; i < 2 * kLookupThreads; ++i) ask("h" + std::to_string(i));
+  bool derived = false;
+  loop_->spawn([](io::Loop& on, bool& done) -> io::Task<> {
+    done = co_await on.offload([] { return true; });
+  }(*loop_, derived));
+  while (!derived) loop_->run_once(true);
+  EXPECT_THAT(answers_, testing::IsEmpty());
+  system_.let_go();
+  run_until_answers(size_t{2} * kLookupThreads);
+}
+
+TEST_F(ResolverOnThreads, ADeadlineEndsTheWaitAndWhatIsFoundLaterIsKept) {
+  ask("db", 20ms);
+  run_until_answers(1);
+  EXPECT_EQ(answers_, (Answers{"cannot resolve \"db\": timeout expired"}));
+  ask("db");
+  system_.let_go();
+  run_until_answers(2);
+  EXPECT_EQ(answers_.back(), "found");
+  EXPECT_EQ(system_.lookups(), 1);
+  EXPECT_EQ(resolver_.size(), 1);
+}
+
+TEST_F(ResolverOnThreads, OneNameMoreThanFitIsAnError) {
+  for (size_t i = 0; i < kLookupsMax; ++i) ask("h" + std::to_string(i));
+  EXPECT_THAT(answers_, testing::IsEmpty());
+  ask("h7");
+  EXPECT_THAT(answers_, testing::IsEmpty()) << "it waits with the first for h7";
+  ask("one more");
+  EXPECT_EQ(answers_, (Answers{"cannot resolve \"one more\": too many names are being looked up "
+                               "at once"}));
+  system_.let_go();
+  run_until_answers(kLookupsMax + 2);
+  ask("one more");
+  run_until_answers(kLookupsMax + 3);
+  EXPECT_EQ(answers_.back(), "found");
+  EXPECT_EQ(system_.lookups(), kLookupsMax + 1);
+}
+
+TEST_F(ResolverOnThreads, ALoopMayEndWhileItsNamesAreLookedUp) {
+  ask("db");
+  ask("db2");
+  loop_ = std::make_unique<io::Loop>(std::make_unique<io::EpollBackend>());
+  ask("db");
+  system_.let_go();
+  run_until_answers(1);
+  EXPECT_EQ(answers_, (Answers{"found"}));
+}
+
+TEST(ResolverEnd, WaitsForNoLookUp) {
+  SlowSystem system;
+  auto resolver = std::make_unique<Resolver>(1, system.lookup());
+  auto loop = std::make_unique<io::Loop>(std::make_unique<io::EpollBackend>());
+  for (const char* host : {"begun", "queued"}) {
+    loop->spawn([](io::Loop& on, Resolver& names, std::string name) -> io::Task<> {
+      co_await names.resolve(on, {.host = std::move(name)}, Instant::max());
+    }(*loop, *resolver, host));
+  }
+  while (system.lookups() == 0) std::this_thread::yield();
+  loop.reset();
+  resolver.reset();
+  EXPECT_EQ(system.lookups(), 1);
 }
 
 TEST(SystemLookup, FindsLocalhostAndExplainsWhatDoesNotExist) {
