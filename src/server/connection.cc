@@ -103,38 +103,52 @@ io::Task<std::expected<LoggedIn, Refusal>> log_in(const LoginContext& context, t
                      .early = buffer.take_rest()};
 }
 
-io::Task<std::expected<LoggedIn, Refusal>> attempt(const LoginContext& context, Endpoint endpoint,
-                                                   Encryption encryption,
-                                                   const LoginRequest& request,
-                                                   Instant connect_deadline,
-                                                   Instant login_deadline) {
+struct Attempt {
+  std::expected<LoggedIn, Refusal> result;
+  bool encrypted = false;
+};
+
+io::Task<Attempt> attempt(const LoginContext& context, Endpoint endpoint, Encryption encryption,
+                          const LoginRequest& request, Instant connect_deadline,
+                          Instant login_deadline) {
   Result<tls::Stream> stream =
       co_await open(context.loop, endpoint, encryption, context.handshakes, connect_deadline);
-  if (!stream) co_return std::unexpected(Refusal{std::move(stream.error())});
-  co_return co_await log_in(context, std::move(*stream), std::move(endpoint), request,
-                            login_deadline);
+  if (!stream) co_return Attempt{std::unexpected(Refusal{std::move(stream.error())})};
+  bool encrypted = stream->is_encrypted();
+  co_return Attempt{
+      co_await log_in(context, std::move(*stream), std::move(endpoint), request, login_deadline),
+      encrypted};
 }
 
 }  // namespace
+
+std::optional<Encryption> second_try(const Endpoint& endpoint, const Refusal& first,
+                                     bool encrypted) {
+  if (endpoint.address.is_unix() || endpoint.tls->mode() != config::ServerTlsMode::prefer) {
+    return std::nullopt;
+  }
+  bool refused = encrypted && first.error.detail == sqlstate::kInvalidAuthorization;
+  if (!refused && first.error.reason != Reason::server_tls_error) return std::nullopt;
+  return Encryption::never;
+}
 
 io::Task<std::expected<LoggedIn, Refusal>> connect_and_log_in(const LoginContext& context,
                                                               Endpoint endpoint,
                                                               const LoginRequest& request,
                                                               Instant connect_deadline,
                                                               Instant login_deadline) {
-  using Mode = config::ServerTlsMode;
-  Mode mode = endpoint.tls->mode();
-  auto first = co_await attempt(context, endpoint, Encryption::as_configured, request,
-                                connect_deadline, login_deadline);
-  // libpq's `prefer`: when TLS or the login over TLS fails, once more without.
-  bool second_try = !first && mode == Mode::prefer && !endpoint.address.is_unix() &&
-                    (first.error().error.reason == Reason::server_tls_error ||
-                     first.error().error.detail == sqlstate::kInvalidAuthorization);
-  if (!second_try) co_return std::move(first);
-  auto second = co_await attempt(context, std::move(endpoint), Encryption::never, request,
-                                 connect_deadline, login_deadline);
-  if (!second) co_return std::move(first);  // the cause
-  co_return std::move(second);
+  Attempt first = co_await attempt(context, endpoint, Encryption::as_configured, request,
+                                   connect_deadline, login_deadline);
+  if (first.result) co_return std::move(first.result);
+  Refusal& refusal = first.result.error();
+  std::optional<Encryption> other = second_try(endpoint, refusal, first.encrypted);
+  if (!other) co_return std::move(first.result);
+  Attempt second = co_await attempt(context, std::move(endpoint), *other, request, connect_deadline,
+                                    login_deadline);
+  if (second.result || !(refusal.response.empty() || second.result.error().response.empty())) {
+    co_return std::move(second.result);
+  }
+  co_return std::move(first.result);  // the cause
 }
 
 }  // namespace trunkline::server

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -38,6 +39,12 @@ struct LoginContext {
   size_t message_bytes_max;
   wire::MessageTally* tally = nullptr;  // of what the servers say, all attempts together
 };
+
+// With which encryption libpq would try once more after this refusal: `prefer` goes on without TLS
+// when TLS fails, or when it is the reason why the login is refused. A login that was plain already
+// (`encrypted` is false) is not repeated.
+std::optional<Encryption> second_try(const Endpoint& endpoint, const Refusal& first,
+                                     bool encrypted);
 
 // Connects to one endpoint and logs in. Follows the mode `prefer` to its second try. On the thread
 // of the context's loop. `connect_deadline` bounds connect and TLS, `login_deadline` the rest;
