@@ -112,7 +112,7 @@ const std::vector<BadValue> kBadValues = {
     {"upstreams.servers", "host", "'a b'", "found `a b`" + kHost},
     {"upstreams.servers", "port", "0", "found `0`" + kPort},
     {"upstreams.tls", "mode", "verify",
-     "found `verify`; allowed: disable, prefer, require, verify-ca or verify-full"},
+     "found `verify`; allowed: disable, allow, prefer, require, verify-ca or verify-full"},
     {"upstreams.tls", "negotiation", "postgres", "found `postgres`; allowed: starttls or direct"},
     {"upstreams.tls", "ca", "''", kEmpty},
     {"upstreams.tls", "server_name", "''", kEmpty},

@@ -156,7 +156,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {"upstreams.servers", "port", "number", [] { return number(kServer.port); }, "1 to 65535",
      kCheckout, "The server's port."},
     {"upstreams.tls", "mode", "word", [] { return word(kServerTls.mode); },
-     "disable, prefer, require, verify-ca or verify-full", kCheckout,
+     "disable, allow, prefer, require, verify-ca or verify-full", kCheckout,
      "As libpq's sslmode. `verify-full` is the one that keeps an attacker out."},
     {"upstreams.tls", "negotiation", "word", [] { return word(kServerTls.negotiation); },
      "starttls or direct", kCheckout,

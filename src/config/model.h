@@ -80,7 +80,8 @@ struct Admin {
   uint16_t port = 6433;
 };
 
-enum class ServerTlsMode : uint8_t { disable, prefer, require, verify_ca, verify_full };
+// In order: from `prefer` on TLS is asked for at once, from `require` on there is no way around it.
+enum class ServerTlsMode : uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 enum class TlsNegotiation : uint8_t { starttls, direct };
 
 struct ServerTls {

@@ -45,8 +45,9 @@ constexpr std::array<Name<ProxyProtocolMode>, 3> names(ProxyProtocolMode) {
            {"accept", ProxyProtocolMode::accept},
            {"require", ProxyProtocolMode::require}}};
 }
-constexpr std::array<Name<ServerTlsMode>, 5> names(ServerTlsMode) {
+constexpr std::array<Name<ServerTlsMode>, 6> names(ServerTlsMode) {
   return {{{"disable", ServerTlsMode::disable},
+           {"allow", ServerTlsMode::allow},
            {"prefer", ServerTlsMode::prefer},
            {"require", ServerTlsMode::require},
            {"verify-ca", ServerTlsMode::verify_ca},

@@ -53,6 +53,9 @@ TEST(Upstreams, refuse_tls_settings_that_contradict_each_other) {
   EXPECT_EQ(errors_of(with("negotiation: direct")),
             "2:56: error: upstreams.a.tls.negotiation: direct needs mode require, verify-ca or "
             "verify-full: in mode prefer the server must be asked first\n");
+  EXPECT_EQ(errors_of(with("negotiation: direct, mode: allow")),
+            "2:56: error: upstreams.a.tls.negotiation: direct needs mode require, verify-ca or "
+            "verify-full: in mode allow the server must be asked first\n");
   EXPECT_EQ(errors_of(with("negotiation: direct, mode: require")), "");
   EXPECT_EQ(errors_of(with("cert: c")),
             "2:42: error: upstreams.a.tls: `key` is missing beside `cert`\n");

@@ -124,12 +124,17 @@ io::Task<Attempt> attempt(const LoginContext& context, Endpoint endpoint, Encryp
 
 std::optional<Encryption> second_try(const Endpoint& endpoint, const Refusal& first,
                                      bool encrypted) {
-  if (endpoint.address.is_unix() || endpoint.tls->mode() != config::ServerTlsMode::prefer) {
-    return std::nullopt;
-  }
-  bool refused = encrypted && first.error.detail == sqlstate::kInvalidAuthorization;
-  if (!refused && first.error.reason != Reason::server_tls_error) return std::nullopt;
-  return Encryption::never;
+  using Mode = config::ServerTlsMode;
+  Mode mode = endpoint.tls->mode();
+  if (endpoint.address.is_unix()) return std::nullopt;
+  const Error& error = first.error;
+  bool tls_failed = error.reason == Reason::server_tls_error;
+  bool tls_refused = encrypted && error.detail == sqlstate::kInvalidAuthorization;
+  if (mode == Mode::prefer && (tls_failed || tls_refused)) return Encryption::never;
+  bool plain_refused =
+      !encrypted && error.reason == Reason::server_auth_failed && !first.response.empty();
+  if (mode == Mode::allow && plain_refused) return Encryption::always;
+  return std::nullopt;
 }
 
 io::Task<std::expected<LoggedIn, Refusal>> connect_and_log_in(const LoginContext& context,

@@ -40,16 +40,17 @@ struct LoginContext {
   wire::MessageTally* tally = nullptr;  // of what the servers say, all attempts together
 };
 
-// With which encryption libpq would try once more after this refusal: `prefer` goes on without TLS
-// when TLS fails, or when it is the reason why the login is refused. A login that was plain already
-// (`encrypted` is false) is not repeated.
+// With which encryption libpq would try once more after this refusal of a login that was
+// `encrypted` or not: `prefer` without TLS when TLS fails, or may be why the login is refused;
+// `allow` with TLS whatever the server refuses before it has let us in. A password that was wrong
+// over TLS is not repeated in plain text.
 std::optional<Encryption> second_try(const Endpoint& endpoint, const Refusal& first,
                                      bool encrypted);
 
-// Connects to one endpoint and logs in. Follows the mode `prefer` to its second try. On the thread
-// of the context's loop. `connect_deadline` bounds connect and TLS, `login_deadline` the rest;
-// `message_bytes_max` bounds a message of the server, `Login::kGreetingBytesMax` what is kept of
-// them.
+// Connects to one endpoint and logs in. Follows the modes `prefer` and `allow` to their second try.
+// On the thread of the context's loop. `connect_deadline` bounds connect and TLS, `login_deadline`
+// the rest; `message_bytes_max` bounds a message of the server, `Login::kGreetingBytesMax` what is
+// kept of them.
 io::Task<std::expected<LoggedIn, Refusal>> connect_and_log_in(const LoginContext& context,
                                                               Endpoint endpoint,
                                                               const LoginRequest& request,

@@ -108,6 +108,51 @@ TEST_F(ConnectionTest, WhenTheSecondTryIsNotAnsweredTheFirstIsTheCause) {
   EXPECT_THAT(logged_in.error().error.message, HasSubstr("SSL negotiation"));
 }
 
+TEST_F(ConnectionTest, AllowLogsInWithoutTlsWhereTheServerLetsIt) {
+  FakeServer at(loop, {plain(fake_login())});
+  Outcome logged_in = log_in_to(at, Mode::allow);
+  ASSERT_TRUE(logged_in) << logged_in.error().error.message;
+  EXPECT_FALSE(logged_in->connection.stream.is_encrypted());
+  EXPECT_EQ(at.connections(), 1);
+}
+
+TEST_F(ConnectionTest, AllowLogsInWithTlsAfterAnyRefusalWithout) {
+  for (const std::string& refusal : {kNoEntry, kWrongPassword}) {
+    FakeServer at(loop, {plain(refusal), under_tls(fake_login())}, client_context());
+    Outcome logged_in = log_in_to(at, Mode::allow);
+    ASSERT_TRUE(logged_in) << logged_in.error().error.message;
+    EXPECT_TRUE(logged_in->connection.stream.is_encrypted());
+    EXPECT_EQ(at.connections(), 2);
+  }
+}
+
+TEST_F(ConnectionTest, AllowNeverTriesWithoutTlsAgain) {
+  FakeServer at(loop, {plain(kNoEntry), under_tls(kWrongPassword), plain(fake_login())},
+                client_context());
+  Outcome logged_in = log_in_to(at, Mode::allow);
+  ASSERT_FALSE(logged_in);
+  EXPECT_EQ(logged_in.error().response, kWrongPassword);
+  EXPECT_EQ(at.connections(), 2);
+}
+
+TEST_F(ConnectionTest, AllowTellsTheRefusalOfAServerThatHasNoTls) {
+  FakeServer at(loop, {plain(kNoEntry), without_tls(fake_login())});
+  Outcome logged_in = log_in_to(at, Mode::allow);
+  ASSERT_FALSE(logged_in);
+  EXPECT_EQ(logged_in.error().response, kNoEntry);
+}
+
+TEST_F(ConnectionTest, AllowIsSatisfiedWithAnErrorAfterTheLogin) {
+  std::string bytes;
+  wire::append_authentication_ok(bytes);
+  std::string no_database = fake_refusal("3D000", "database does not exist");
+  FakeServer at(loop, {plain(bytes + no_database), under_tls(fake_login())}, client_context());
+  Outcome logged_in = log_in_to(at, Mode::allow);
+  ASSERT_FALSE(logged_in);
+  EXPECT_EQ(logged_in.error().response, no_database);
+  EXPECT_EQ(at.connections(), 1);
+}
+
 TEST_F(ConnectionTest, RequireNeverLogsInWithoutTls) {
   FakeServer at(loop, {under_tls(kNoEntry), plain(fake_login())}, client_context());
   Outcome logged_in = log_in_to(at, Mode::require);

@@ -30,10 +30,6 @@ Error lost(const Endpoint& endpoint, ssize_t result) {
   return open_error(Reason::server_io_error, endpoint, std::strerror(static_cast<int>(-result)));
 }
 
-bool is_required(config::ServerTlsMode mode) {
-  return mode != config::ServerTlsMode::disable && mode != config::ServerTlsMode::prefer;
-}
-
 // Sends SSLRequest and reads exactly one byte: what a man in the middle puts behind it must not be
 // taken for the server's (CVE-2021-23222). True when the server goes on with TLS.
 io::Task<Result<bool>> request_tls(tls::Stream& stream, const Endpoint& endpoint,
@@ -67,14 +63,15 @@ io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption
   tls::Stream stream(std::move(*socket));
   config::ServerTlsMode mode = endpoint.tls->mode();
   bool wanted = encryption == Encryption::always ||
-                (encryption == Encryption::as_configured && mode != config::ServerTlsMode::disable);
+                (encryption == Encryption::as_configured && mode >= config::ServerTlsMode::prefer);
   if (!wanted || endpoint.address.is_unix()) co_return std::move(stream);
 
   if (endpoint.tls->negotiation() == config::TlsNegotiation::starttls) {
     Result<bool> agreed = co_await request_tls(stream, endpoint, deadline);
     if (!agreed) co_return fail(std::move(agreed.error()));
     if (!*agreed) {
-      if (!is_required(mode) && encryption != Encryption::always) co_return std::move(stream);
+      bool required = encryption == Encryption::always || mode >= config::ServerTlsMode::require;
+      if (!required) co_return std::move(stream);
       Error error = open_error(Reason::server_tls_error, endpoint,
                                "server does not support SSL, but SSL was required");
       error.hint =

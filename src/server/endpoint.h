@@ -23,15 +23,15 @@ struct Endpoint {
 };
 
 enum class Encryption : uint8_t {
-  as_configured,
-  never,  // a second try after TLS failed, as `prefer` allows; or TLS is the client's own
-  always,
+  as_configured,  // of `prefer` and `allow`: the first try
+  never,          // a second try after TLS failed, as `prefer` allows; or TLS is the client's own
+  always,         // a second try after the plain login was refused, as `allow` does
 };
 
 // Connects and, where the mode asks for it, puts TLS on top, as libpq's sslmode does: SSLRequest or
-// direct, `prefer` goes on without TLS when the server has none. Unix sockets are never encrypted.
-// On the loop's thread; `deadline` bounds all of it, and nothing is read ahead of TLS. Errors are
-// the server's side and may be retried on another server.
+// direct, `prefer` goes on without TLS when the server has none, `allow` begins without. Unix
+// sockets are never encrypted. On the loop's thread; `deadline` bounds all of it, and nothing is
+// read ahead of TLS. Errors are the server's side and may be retried on another server.
 io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption encryption,
                                    tls::HandshakeGate& gate, Instant deadline);
 

@@ -84,6 +84,9 @@ class RelayedLogin {
     co_return std::move(result);
   }
 
+  // Before that, a login may be begun anew with another connection: the client does not notice.
+  bool client_was_asked() const { return client_was_asked_; }
+
   std::string server_response;  // the server's refusal
   std::string parameters;       // ParameterStatus and notices, for the client
   server::CancelKey cancel_key;
@@ -194,6 +197,7 @@ class RelayedLogin {
     in_sasl_ = request.code == code::kSasl;
     authenticated_ |= request.code == code::kOk;
     answer_owed_ = request.code != code::kOk && request.code != code::kSaslFinal;
+    client_was_asked_ |= answer_owed_;
     std::optional<std::vector<std::string_view>> offered;
     if (in_sasl_) offered = request.mechanisms();
     if (!offered) {
@@ -253,6 +257,7 @@ class RelayedLogin {
 
   size_t heard_bytes_ = 0;    // from the server
   bool answer_owed_ = false;  // the client's, to the server's last request
+  bool client_was_asked_ = false;
   bool in_sasl_ = false;
   bool offers_plus_ = false;
   bool authenticated_ = false;
@@ -277,14 +282,30 @@ std::string startup_message(const wire::StartupPacket& packet, const route::Deci
 
 io::Task<Result<>> Session::start_relayed(StartupRequest& request,
                                           const route::Decision& decision) {
-  Instant deadline = began_ + snapshot_->login_timeout;
   route::Facts facts = route_facts();
   if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
+  std::optional<server::Encryption> other;
+  Result<> first =
+      co_await try_relayed(request, decision, server::Encryption::as_configured, other);
+  if (first || !other) co_return first;
+  std::string words = std::exchange(server_response_, {});
+  Result<> second = co_await try_relayed(request, decision, *other, other);
+  bool is_answer = second || !server_response_.empty() || second.error().side != Side::server;
+  if (is_answer) co_return second;
+  server_response_ = std::move(words);
+  co_return first;  // the cause
+}
+
+// `other` is set when libpq would try once more, and the client has not been asked anything yet.
+io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::Decision& decision,
+                                        server::Encryption encryption,
+                                        std::optional<server::Encryption>& other) {
+  Instant deadline = began_ + snapshot_->login_timeout;
   server::LoginContext context = login_context();
   ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
-  auto opened = co_await upstream::open(decision.upstream, server::Encryption::as_configured,
-                                        context, environment_.process.resolver, deadline);
+  auto opened = co_await upstream::open(decision.upstream, encryption, context,
+                                        environment_.process.resolver, deadline);
   if (!opened) {
     // Nobody has proven anything yet: where the servers are is not for everybody's eyes.
     Error& error = opened.error().error;
@@ -304,6 +325,11 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
   Result<> done = co_await login.run(waiter_, deadline);
   if (!done) {
     server_response_ = std::move(login.server_response);
+    if (!login.client_was_asked()) {
+      other = server::second_try(opened->endpoint, {done.error(), server_response_},
+                                 opened->stream.is_encrypted());
+    }
+    request.early = login.from_client().take_rest();
     co_return done;
   }
   server::Connection connection{.stream = std::move(opened->stream),

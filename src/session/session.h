@@ -96,6 +96,9 @@ class Session : public ListNode<Session> {
 
   // relayed_login.cc: `auth: relay`
   io::Task<Result<>> start_relayed(StartupRequest& request, const route::Decision& decision);
+  io::Task<Result<>> try_relayed(StartupRequest& request, const route::Decision& decision,
+                                 server::Encryption encryption,
+                                 std::optional<server::Encryption>& other);
 
   // passthrough.cc: `tls.mode: passthrough`
   io::Task<Result<>> pass_through(PassthroughRequest request);

@@ -151,10 +151,12 @@ TEST_F(ContextTest, server_settings_that_contradict_each_other_are_told) {
   server.mode = ServerTlsMode::verify_full;
   EXPECT_EQ(server_errors(), Lines{});
 
-  server.mode = ServerTlsMode::prefer;
   server.negotiation = config::TlsNegotiation::direct;
-  EXPECT_EQ(server_errors(), (Lines{"tls.negotiation: `direct` needs `mode: require`, `verify-ca` "
-                                    "or `verify-full`"}));
+  for (ServerTlsMode mode : {ServerTlsMode::allow, ServerTlsMode::prefer}) {
+    server.mode = mode;
+    EXPECT_EQ(server_errors(), (Lines{"tls.negotiation: `direct` needs `mode: require`, "
+                                      "`verify-ca` or `verify-full`"}));
+  }
   server.mode = ServerTlsMode::require;
   server.ca_file = folder.file("ca.crt");
   EXPECT_EQ(server_errors(), Lines{});

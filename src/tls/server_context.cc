@@ -69,7 +69,7 @@ std::shared_ptr<const ServerContext> ServerContext::compile(const config::Server
 
   FindingSite site{tls.at, std::string(key), findings};
   // libpq refuses this too: there is no way back to plain text from a direct handshake.
-  if (tls.negotiation == config::TlsNegotiation::direct && tls.mode == Mode::prefer) {
+  if (tls.negotiation == config::TlsNegotiation::direct && tls.mode < Mode::require) {
     site.error("negotiation", "`direct` needs `mode: require`, `verify-ca` or `verify-full`");
   }
   result->context_ = new_context(TLS_client_method());

@@ -74,6 +74,12 @@ io::Task<std::expected<Opened, server::Refusal>> open_one(const server::LoginCon
                                                           Instant deadline) {
   Result<tls::Stream> stream =
       co_await server::open(context.loop, endpoint, encryption, context.handshakes, deadline);
+  if (!stream && encryption == server::Encryption::as_configured) {
+    auto other = server::second_try(endpoint, {stream.error()}, false);
+    if (other) {
+      stream = co_await server::open(context.loop, endpoint, *other, context.handshakes, deadline);
+    }
+  }
   if (!stream) co_return std::unexpected(server::Refusal{std::move(stream.error())});
   co_return Opened{std::move(*stream), std::move(endpoint)};
 }

@@ -22,14 +22,15 @@ class ReachTest : public testing::Test {
   using LoggedIn = std::expected<server::LoggedIn, server::Refusal>;
 
   // The upstream of servers on the loopback.
-  void serve(const std::vector<uint16_t>& ports) {
+  using Mode = config::ServerTlsMode;
+  void serve(const std::vector<uint16_t>& ports, Mode mode = Mode::disable) {
     std::vector<config::ServerAddress> servers;
     for (uint16_t port : ports) servers.push_back({.host = "127.0.0.1", .port = port});
-    serve_at(std::move(servers));
+    serve_at(std::move(servers), mode);
   }
-  void serve_at(std::vector<config::ServerAddress> servers) {
+  void serve_at(std::vector<config::ServerAddress> servers, Mode mode = Mode::disable) {
     config_.upstreams["main"].servers = std::move(servers);
-    config_.upstreams["main"].tls.mode = config::ServerTlsMode::disable;
+    config_.upstreams["main"].tls.mode = mode;
     set_ = Set::compile(config_, nullptr, findings_);
   }
   uint16_t closed_port() { return FakeServer(loop_, {{}}).port(); }
@@ -46,10 +47,16 @@ class ReachTest : public testing::Test {
     out = co_await upstream::log_in(test.set_->named().at("main"), context, request,
                                     *test.resolver_, deadline);
   }
+  std::expected<Opened, server::Refusal> open(server::Encryption encryption) {
+    std::optional<std::expected<Opened, server::Refusal>> out;
+    loop_.spawn(open_into(out, *this, encryption));
+    for (int round = 0; !out && round < 100'000; ++round) loop_.run_once(true);
+    return std::move(*out);
+  }
   static io::Task<> open_into(std::optional<std::expected<Opened, server::Refusal>>& out,
-                              ReachTest& test) {
+                              ReachTest& test, server::Encryption encryption) {
     server::LoginContext context = test.context();
-    out = co_await upstream::open(test.set_->named().at("main"), server::Encryption::never, context,
+    out = co_await upstream::open(test.set_->named().at("main"), encryption, context,
                                   *test.resolver_, test.loop_.now() + 5s);
   }
   server::LoginContext context() {
@@ -172,14 +179,21 @@ TEST_F(ReachTest, TheDeadlineOfTheLoginEndsTheWaitForAName) {
   answer->notify_all();
 }
 
+TEST_F(ReachTest, PreferOpensWithoutTlsWhereTlsFails) {
+  FakeServer only(loop_, {{.acts = {{"?"}}}, says("")});
+  serve({only.port()}, Mode::prefer);
+  auto opened = open(server::Encryption::as_configured);
+  ASSERT_TRUE(opened) << opened.error().error.message;
+  EXPECT_FALSE(opened->stream.is_encrypted());
+  EXPECT_EQ(only.connections(), 2);
+}
+
 TEST_F(ReachTest, AStreamIsOpenedWithoutAWord) {
   FakeServer second(loop_, {says("")});
   serve({closed_port(), second.port()});
-  std::optional<std::expected<Opened, server::Refusal>> out;
-  loop_.spawn(open_into(out, *this));
-  for (int round = 0; !out && round < 100'000; ++round) loop_.run_once(true);
-  ASSERT_TRUE(out && *out);
-  EXPECT_EQ((*out)->endpoint.address.port(), second.port());
+  auto opened = open(server::Encryption::never);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->endpoint.address.port(), second.port());
   for (int round = 0; round < 20; ++round) loop_.run_once(false);
   ASSERT_EQ(second.connections(), 1);
   EXPECT_TRUE(second.heard[0].empty());

@@ -245,7 +245,8 @@ def through(proxy_factory, cluster, password="alice-pw", **tls):
 SSL_NOW = "select ssl::text from pg_stat_ssl where pid = pg_backend_pid()"
 
 
-@pytest.mark.parametrize("mode,encrypted", [("disable", "false"), ("prefer", "true"),
+@pytest.mark.parametrize("mode,encrypted", [("disable", "false"), ("allow", "false"),
+                                            ("prefer", "true"),
                                             ("require", "true"), ("verify-ca", "true"),
                                             ("verify-full", "true")])
 def test_modes_towards_a_server_with_tls(proxy_factory, cluster, certificates, mode, encrypted):
@@ -266,6 +267,40 @@ def without_tls(clusters):
     cluster = clusters.new(15, tls=False)
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def only_with_tls(clusters):
+    """alice comes in over TLS only; a plain login is refused before anybody asks for a password."""
+    cluster = clusters.new(18)
+    cluster.set_hba(["hostssl all alice all scram-sha-256", "host all alice all reject"])
+    cluster.reload()
+    yield cluster
+    cluster.stop()
+
+
+def test_allow_goes_on_with_tls_when_the_plain_login_is_refused(proxy_factory, only_with_tls):
+    with connect(through(proxy_factory, only_with_tls, mode="allow")) as wire:
+        assert wire.scalar(SSL_NOW) == "true"
+    with pytest.raises(WireError) as caught:
+        connect(through(proxy_factory, only_with_tls, mode="disable"))
+    assert caught.value.sqlstate == "28000"
+
+
+def test_allow_with_relayed_authentication(proxy_factory, only_with_tls):
+    front = proxy_factory(upstreams={"main": upstream_of(only_with_tls, mode="allow")},
+                          routes=[{"upstream": "main", "auth": "relay"}])
+    with connect(front, user="alice", password=password_of("alice")) as wire:
+        assert wire.scalar(SSL_NOW) == "true"
+    with pytest.raises(WireError) as caught:
+        connect(front, user="alice", password="wrong")
+    assert caught.value.sqlstate == "28P01", "what the server says over TLS"
+
+
+def test_allow_shows_the_refusal_of_a_server_that_has_no_tls(proxy_factory, without_tls):
+    with pytest.raises(WireError) as caught:
+        connect(through(proxy_factory, without_tls, password="wrong", mode="allow"))
+    assert caught.value.sqlstate == "28P01"
 
 
 def test_prefer_falls_back_to_plaintext(proxy_factory, without_tls):
