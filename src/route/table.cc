@@ -89,7 +89,7 @@ Decision RouteTable::follow(const Entry& entry, const Captures& captures) const 
   if (entry.hosts.empty()) return decision;
   auto hosts = expand_hosts(entry, captures);
   if (!hosts) return refuse_name(entry, std::move(hosts.error()));
-  auto upstream = set_->dynamic().get(entry.upstream, *hosts);
+  auto upstream = set_->fill_in(entry.upstream, *hosts);
   if (!upstream) {
     return refuse(entry, upstream.error().sqlstate, upstream.error().message,
                   upstream.error().message + "; " + upstream.error().hint);

@@ -25,7 +25,7 @@ UpstreamPtr fill_in(const Upstream& pattern, const std::vector<std::string>& hos
 }  // namespace
 
 Result<UpstreamPtr> DynamicUpstreams::get(const UpstreamPtr& pattern,
-                                          const std::vector<std::string>& hosts) {
+                                          const std::vector<std::string>& hosts, uint32_t limit) {
   assert(pattern->is_pattern() && hosts.size() == pattern->servers().size());
   std::string key = fmt::format("{}", static_cast<const void*>(pattern.get()));
   for (const std::string& host : hosts) key.append(1, ',').append(host);
@@ -35,7 +35,7 @@ Result<UpstreamPtr> DynamicUpstreams::get(const UpstreamPtr& pattern,
     entries_.splice(entries_.begin(), entries_, found->second);
     return found->second->upstream;
   }
-  if (entries_.size() >= limit_ && !make_room()) {
+  if (entries_.size() >= limit && !make_room(limit)) {
     return fail({.reason = Reason::client_limit,
                  .retry = Retry::safe,
                  .sqlstate = sqlstate::kConfigurationLimit,
@@ -49,20 +49,15 @@ Result<UpstreamPtr> DynamicUpstreams::get(const UpstreamPtr& pattern,
 
 // An upstream nobody else holds cannot gain a holder while we hold the lock: copies come from here
 // or from other copies.
-bool DynamicUpstreams::make_room() {
+bool DynamicUpstreams::make_room(uint32_t limit) {
   auto candidate = entries_.end();
-  while (entries_.size() >= limit_ && candidate != entries_.begin()) {
+  while (entries_.size() >= limit && candidate != entries_.begin()) {
     --candidate;
     if (candidate->upstream.use_count() > 1) continue;
     by_key_.erase(candidate->key);
     candidate = entries_.erase(candidate);
   }
-  return entries_.size() < limit_;
-}
-
-void DynamicUpstreams::set_limit(uint32_t limit) {
-  std::lock_guard lock(mutex_);
-  limit_ = limit;
+  return entries_.size() < limit;
 }
 
 size_t DynamicUpstreams::size() const {

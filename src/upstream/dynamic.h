@@ -13,18 +13,17 @@
 namespace trunkline::upstream {
 
 // Upstreams made while serving, from an inline upstream whose host holds captures. One for the
-// process, handed on from each configuration to the next. Bounded by `max_dynamic_upstreams`: the
-// one longest unused makes room; when all are in use, a new one is refused, so that clients who
-// invent names cannot grow the proxy. Any thread; one lock, taken at login only.
+// process, handed on from each configuration to the next. Bounded by the `max_dynamic_upstreams` of
+// the configuration that asks: the one longest unused makes room; when all are in use, a new one is
+// refused, so that clients who invent names cannot grow the proxy. Any thread; one lock, taken at
+// login only.
 class DynamicUpstreams {
  public:
-  explicit DynamicUpstreams(uint32_t limit) : limit_(limit) {}
+  // The pattern's upstream with `hosts` in the place of its servers' hosts, in their order. What is
+  // in use stays beyond a lowered limit until its sessions end.
+  Result<UpstreamPtr> get(const UpstreamPtr& pattern, const std::vector<std::string>& hosts,
+                          uint32_t limit);
 
-  // The pattern's upstream with `hosts` in the place of its servers' hosts, in their order.
-  Result<UpstreamPtr> get(const UpstreamPtr& pattern, const std::vector<std::string>& hosts);
-
-  // What is in use stays beyond a lowered limit until its sessions end.
-  void set_limit(uint32_t limit);
   size_t size() const;
 
  private:
@@ -35,10 +34,9 @@ class DynamicUpstreams {
   };
   using Entries = std::list<Entry>;  // the most recently used first
 
-  bool make_room();
+  bool make_room(uint32_t limit);
 
   mutable std::mutex mutex_;
-  uint32_t limit_;
   Entries entries_;
   std::unordered_map<std::string, Entries::iterator> by_key_;
 };

@@ -104,15 +104,11 @@ class Set::Builder {
     return nullptr;
   }
 
-  // The limit changes only when the whole set has compiled: a refused reload changes nothing. (A
-  // later refusal by another module leaves the new limit, which only bounds memory.)
+  // The limit is the set's own: a reload that is refused, however late, changes nothing.
   void share_dynamic() {
-    if (previous_ != nullptr) {
-      set_->dynamic_ = previous_->dynamic_;
-      set_->dynamic_->set_limit(config_.max_dynamic_upstreams);
-    } else {
-      set_->dynamic_ = std::make_shared<DynamicUpstreams>(config_.max_dynamic_upstreams);
-    }
+    set_->dynamic_ =
+        previous_ != nullptr ? previous_->dynamic_ : std::make_shared<DynamicUpstreams>();
+    set_->dynamic_max_ = config_.max_dynamic_upstreams;
   }
 
   const config::Config& config_;

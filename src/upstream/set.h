@@ -33,7 +33,11 @@ class Set {
   // The upstream, when there is one only and it has one server and no captures; else null.
   UpstreamPtr only() const;
 
-  DynamicUpstreams& dynamic() const { return *dynamic_; }
+  // The upstream of a pattern of this set, with these hosts in the place of its own.
+  Result<UpstreamPtr> fill_in(const UpstreamPtr& pattern,
+                              const std::vector<std::string>& hosts) const {
+    return dynamic_->get(pattern, hosts, dynamic_max_);
+  }
 
  private:
   class Builder;
@@ -43,6 +47,7 @@ class Set {
   std::vector<UpstreamPtr> of_route_;
   std::map<std::string, UpstreamPtr, std::less<>> inline_;  // by servers and TLS settings
   std::shared_ptr<DynamicUpstreams> dynamic_;
+  uint32_t dynamic_max_ = 0;
 };
 
 }  // namespace trunkline::upstream

@@ -122,7 +122,27 @@ TEST(Set, AReloadKeepsWhatItDoesNotTouch) {
   EXPECT_NE(after->named().at("a"), before->named().at("a"));
   EXPECT_EQ(after->named().at("b"), before->named().at("b"));
   EXPECT_EQ(after->of_route(0), before->of_route(0));
-  EXPECT_EQ(&after->dynamic(), &before->dynamic());
+}
+
+TEST(Set, UpstreamsMadeFromCapturesOutliveAReload) {
+  config::Config config;
+  config.routes.push_back(inline_to("$1.internal"));
+  auto before = compile(config);
+  UpstreamPtr a = *before->fill_in(before->of_route(0), {"a"});
+  auto after = compile(config, before.get());
+  EXPECT_EQ(*after->fill_in(after->of_route(0), {"a"}), a);
+}
+
+TEST(Set, AReloadThatIsRefusedLaterLeavesTheLimitOfUpstreamsMadeFromCaptures) {
+  config::Config config;
+  config.routes.push_back(inline_to("$1.internal"));
+  config.max_dynamic_upstreams = 1;
+  auto before = compile(config);
+  UpstreamPtr a = *before->fill_in(before->of_route(0), {"a"});
+  config.max_dynamic_upstreams = 2;
+  auto after = compile(config, before.get());  // another module may still refuse the configuration
+  EXPECT_FALSE(before->fill_in(before->of_route(0), {"b"}));
+  EXPECT_TRUE(after->fill_in(after->of_route(0), {"b"}));
 }
 
 TEST(Set, ATouchedUpstreamKeepsTheHealthOfItsServers) {
@@ -172,62 +192,61 @@ class Dynamic : public testing::Test {
 };
 
 TEST_F(Dynamic, TheSameHostIsTheSameUpstream) {
-  DynamicUpstreams dynamic(10);
-  auto first = dynamic.get(pattern_, {"a.internal"});
+  DynamicUpstreams dynamic;
+  auto first = dynamic.get(pattern_, {"a.internal"}, 10);
   ASSERT_TRUE(first);
   EXPECT_EQ((*first)->name(), "a.internal:6000");
   EXPECT_EQ((*first)->servers()[0].address.host, "a.internal");
   EXPECT_EQ((*first)->tls(), pattern_->tls());
-  EXPECT_EQ(*dynamic.get(pattern_, {"a.internal"}), *first);
-  EXPECT_NE(*dynamic.get(pattern("$1.internal"), {"a.internal"}), *first);
+  EXPECT_EQ(*dynamic.get(pattern_, {"a.internal"}, 10), *first);
+  EXPECT_NE(*dynamic.get(pattern("$1.internal"), {"a.internal"}, 10), *first);
   EXPECT_EQ(dynamic.size(), 2);
 }
 
 TEST_F(Dynamic, TheLongestUnusedMakesRoomAndWhatIsInUseStays) {
-  DynamicUpstreams dynamic(3);
-  UpstreamPtr held = *dynamic.get(pattern_, {"a"});
-  std::weak_ptr<const Upstream> b = *dynamic.get(pattern_, {"b"});
-  std::weak_ptr<const Upstream> c = *dynamic.get(pattern_, {"c"});
-  ASSERT_TRUE(dynamic.get(pattern_, {"b"}));  // now c is the longest unused
-  ASSERT_TRUE(dynamic.get(pattern_, {"d"}));
+  DynamicUpstreams dynamic;
+  UpstreamPtr held = *dynamic.get(pattern_, {"a"}, 3);
+  std::weak_ptr<const Upstream> b = *dynamic.get(pattern_, {"b"}, 3);
+  std::weak_ptr<const Upstream> c = *dynamic.get(pattern_, {"c"}, 3);
+  ASSERT_TRUE(dynamic.get(pattern_, {"b"}, 3));  // now c is the longest unused
+  ASSERT_TRUE(dynamic.get(pattern_, {"d"}, 3));
   EXPECT_TRUE(c.expired());
   EXPECT_FALSE(b.expired());
-  EXPECT_EQ(*dynamic.get(pattern_, {"a"}), held);
+  EXPECT_EQ(*dynamic.get(pattern_, {"a"}, 3), held);
   EXPECT_EQ(dynamic.size(), 3);
 }
 
 TEST_F(Dynamic, WhenAllAreInUseANewOneIsRefused) {
-  DynamicUpstreams dynamic(2);
-  UpstreamPtr a = *dynamic.get(pattern_, {"a"});
-  UpstreamPtr b = *dynamic.get(pattern_, {"b"});
-  auto refused = dynamic.get(pattern_, {"c"});
+  DynamicUpstreams dynamic;
+  UpstreamPtr a = *dynamic.get(pattern_, {"a"}, 2);
+  UpstreamPtr b = *dynamic.get(pattern_, {"b"}, 2);
+  auto refused = dynamic.get(pattern_, {"c"}, 2);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().sqlstate, sqlstate::kConfigurationLimit);
-  EXPECT_TRUE(dynamic.get(pattern_, {"a"}));
+  EXPECT_TRUE(dynamic.get(pattern_, {"a"}, 2));
   b.reset();
-  EXPECT_TRUE(dynamic.get(pattern_, {"c"}));
+  EXPECT_TRUE(dynamic.get(pattern_, {"c"}, 2));
 }
 
 TEST_F(Dynamic, ALoweredLimitHoldsOnceSessionsEnd) {
-  DynamicUpstreams dynamic(3);
+  DynamicUpstreams dynamic;
   std::vector<UpstreamPtr> held;
-  for (const char* host : {"a", "b", "c"}) held.push_back(*dynamic.get(pattern_, {host}));
-  dynamic.set_limit(1);
-  EXPECT_FALSE(dynamic.get(pattern_, {"d"}));
+  for (const char* host : {"a", "b", "c"}) held.push_back(*dynamic.get(pattern_, {host}, 3));
+  EXPECT_FALSE(dynamic.get(pattern_, {"d"}, 1));
   EXPECT_EQ(dynamic.size(), 3);
   held.clear();
-  EXPECT_TRUE(dynamic.get(pattern_, {"d"}));
+  EXPECT_TRUE(dynamic.get(pattern_, {"d"}, 1));
   EXPECT_EQ(dynamic.size(), 1);
 }
 
 TEST_F(Dynamic, ManyThreadsStayWithinTheLimit) {
-  DynamicUpstreams dynamic(8);
+  DynamicUpstreams dynamic;
   std::vector<std::thread> threads;
   threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 2000; ++i) {
-        auto got = dynamic.get(pattern_, {"h" + std::to_string((i * 7 + t) % 20)});
+        auto got = dynamic.get(pattern_, {"h" + std::to_string((i * 7 + t) % 20)}, 8);
         ASSERT_TRUE(got.has_value());
         EXPECT_LE(dynamic.size(), 8);
       }
