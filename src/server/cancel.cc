@@ -19,6 +19,7 @@ io::Task<Result<>> cancel(io::Loop& loop, Endpoint endpoint, bool encrypted, Can
   if (int sent = co_await tls::send_all(*stream, std::move(request), deadline); sent != 0) {
     co_return fail({.reason = Reason::server_io_error,
                     .side = Side::server,
+                    .retry = Retry::safe,
                     .sqlstate = sqlstate::kConnectionFailure,
                     .message = "could not send the cancel request"});
   }

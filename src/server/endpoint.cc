@@ -50,6 +50,53 @@ io::Task<Result<bool>> request_tls(tls::Stream& stream, const Endpoint& endpoint
                                          : "received invalid response to SSL negotiation"));
 }
 
+Error no_tls(const Endpoint& endpoint, Encryption encryption) {
+  if (encryption == Encryption::of_client) {
+    return open_error(Reason::server_tls_error, endpoint,
+                      "server does not support SSL, which passthrough needs");
+  }
+  Error error = open_error(Reason::server_tls_error, endpoint,
+                           "server does not support SSL, but SSL was required");
+  error.hint =
+      "Set the upstream's \"tls.mode\" to \"prefer\" or \"disable\", or turn on ssl at the server.";
+  return error;
+}
+
+// Puts TLS on a fresh connection. False: the server has none, and that is all right.
+io::Task<Result<bool>> encrypt(tls::Stream& stream, const Endpoint& endpoint, Encryption encryption,
+                               tls::HandshakeGate& gate, Instant deadline) {
+  using config::TlsNegotiation;
+  bool of_client = encryption == Encryption::of_client;
+  if (of_client || endpoint.tls->negotiation() == TlsNegotiation::starttls) {
+    Result<bool> agreed = co_await request_tls(stream, endpoint, deadline);
+    if (!agreed) co_return agreed;
+    bool optional = encryption == Encryption::as_configured &&
+                    endpoint.tls->mode() < config::ServerTlsMode::require;
+    if (!*agreed && !optional) co_return fail(no_tls(endpoint, encryption));
+    if (!*agreed || of_client) co_return agreed;
+  }
+  Result<> shaken = co_await tls::connect_tls(stream, endpoint.tls, endpoint.host, gate, deadline);
+  if (shaken) co_return true;
+  Error error = std::move(shaken.error());
+  error.message =
+      "connection to server at \"" + endpoint.address.to_string() + "\" failed: " + error.message;
+  co_return fail(std::move(error));
+}
+
+bool wants_tls(const Endpoint& endpoint, Encryption encryption) {
+  switch (encryption) {
+    case Encryption::never:
+      return false;
+    case Encryption::of_client:
+      return true;  // a unix socket answers no
+    case Encryption::always:
+      return !endpoint.address.is_unix();
+    case Encryption::as_configured:
+      return !endpoint.address.is_unix() && endpoint.tls->mode() >= config::ServerTlsMode::prefer;
+  }
+  std::unreachable();
+}
+
 }  // namespace
 
 io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption encryption,
@@ -61,32 +108,9 @@ io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption
         socket.error() == -ETIMEDOUT ? "timeout expired" : std::strerror(-socket.error())));
   }
   tls::Stream stream(std::move(*socket));
-  config::ServerTlsMode mode = endpoint.tls->mode();
-  bool wanted = encryption == Encryption::always ||
-                (encryption == Encryption::as_configured && mode >= config::ServerTlsMode::prefer);
-  if (!wanted || endpoint.address.is_unix()) co_return std::move(stream);
-
-  if (endpoint.tls->negotiation() == config::TlsNegotiation::starttls) {
-    Result<bool> agreed = co_await request_tls(stream, endpoint, deadline);
-    if (!agreed) co_return fail(std::move(agreed.error()));
-    if (!*agreed) {
-      bool required = encryption == Encryption::always || mode >= config::ServerTlsMode::require;
-      if (!required) co_return std::move(stream);
-      Error error = open_error(Reason::server_tls_error, endpoint,
-                               "server does not support SSL, but SSL was required");
-      error.hint =
-          "Set the upstream's \"tls.mode\" to \"prefer\" or \"disable\", or turn on ssl at the "
-          "server.";
-      co_return fail(std::move(error));
-    }
-  }
-  Result<> shaken = co_await tls::connect_tls(stream, endpoint.tls, endpoint.host, gate, deadline);
-  if (!shaken) {
-    Error error = std::move(shaken.error());
-    error.message =
-        "connection to server at \"" + endpoint.address.to_string() + "\" failed: " + error.message;
-    co_return fail(std::move(error));
-  }
+  if (!wants_tls(endpoint, encryption)) co_return std::move(stream);
+  Result<bool> encrypted = co_await encrypt(stream, endpoint, encryption, gate, deadline);
+  if (!encrypted) co_return fail(std::move(encrypted.error()));
   co_return std::move(stream);
 }
 

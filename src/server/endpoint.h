@@ -26,6 +26,7 @@ enum class Encryption : uint8_t {
   as_configured,  // of `prefer` and `allow`: the first try
   never,          // a second try after TLS failed, as `prefer` allows; or TLS is the client's own
   always,         // a second try after the plain login was refused, as `allow` does
+  of_client,      // the server agrees to TLS, and what follows is the client's own handshake
 };
 
 // Connects and, where the mode asks for it, puts TLS on top, as libpq's sslmode does: SSLRequest or

@@ -1,10 +1,9 @@
-#include "server/cancel.h"
-
 #include <optional>
 #include <utility>
 
 #include "session/peer_user.h"
 #include "session/session.h"
+#include "upstream/reach.h"
 
 // A connection that brings a CancelRequest: it is answered with nothing but its close, which comes
 // after the server has been told, so that whoever waits for it knows that the signal is out.
@@ -54,16 +53,9 @@ io::Task<CancelOutcome> Session::pass_cancel_through(CancelRequest request) {
   constexpr Duration kCancelMax = 10s;
   upstream::UpstreamPtr only = snapshot_->upstreams->only();
   if (only == nullptr) co_return CancelOutcome::passthrough_dropped;
-  const upstream::Server& server = only->servers().front();
-  Instant deadline = environment_.loop.now() + kCancelMax;
-  auto addresses =
-      co_await environment_.process.resolver.resolve(environment_.loop, server.address, deadline);
-  if (!addresses || addresses->empty()) co_return CancelOutcome::failed;
-  server::Endpoint endpoint{
-      .address = addresses->front(), .host = server.address.host, .tls = only->tls()};
-  Result<> sent = co_await server::cancel(environment_.loop, std::move(endpoint), false,
-                                          {request.process_id, std::move(request.key)},
-                                          environment_.handshakes, deadline);
+  Result<> sent = co_await upstream::cancel(
+      only, {request.process_id, std::move(request.key)}, environment_.loop,
+      environment_.handshakes, environment_.process.resolver, environment_.loop.now() + kCancelMax);
   co_return sent ? CancelOutcome::sent : CancelOutcome::failed;
 }
 

@@ -1,13 +1,10 @@
-#include <cerrno>
 #include <utility>
 
 #include "observe/log.h"
 #include "route/explain.h"
 #include "session/connected.h"
 #include "session/session.h"
-#include "tls/stream_io.h"
 #include "upstream/reach.h"
-#include "wire/builders.h"
 
 // `tls.mode: passthrough`: the server is picked by the name in the ClientHello, and the bytes go on
 // as they come.
@@ -20,13 +17,6 @@ Error unheard(Error error) {
   if (error.detail.empty()) error.detail = std::move(error.message);
   error.message.clear();
   return error;
-}
-
-Error no_tls_at_server(ssize_t result) {
-  return {.reason = result > 0 ? Reason::server_tls_error : Reason::server_closed,
-          .side = Side::server,
-          .message = "",
-          .detail = "the server does not go on with TLS, which passthrough needs"};
 }
 
 }  // namespace
@@ -50,18 +40,12 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
   server::LoginContext context = login_context();
   ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
-  auto opened = co_await upstream::open(decision.upstream, server::Encryption::never, context,
+  // After an SSLRequest the client has its 'S' from us; the server's is read there, and nothing
+  // behind it.
+  auto encryption = request.direct ? server::Encryption::never : server::Encryption::of_client;
+  auto opened = co_await upstream::open(decision.upstream, encryption, context,
                                         environment_.process.resolver, deadline);
   if (!opened) co_return fail(unheard(std::move(opened.error().error)));
-  if (!request.direct) {
-    // The client has its 'S' from us; the server's is read here, and nothing behind it.
-    std::string ssl_request;
-    wire::append_ssl_request(ssl_request);
-    char reply = '\0';
-    ssize_t got = co_await tls::send_all(opened->stream, std::move(ssl_request), deadline);
-    if (got == 0) got = co_await tls::receive_some(opened->stream, {&reply, 1}, deadline);
-    if (reply != wire::kTlsYes) co_return fail(no_tls_at_server(got));
-  }
   server::Connection connection{.stream = std::move(opened->stream),
                                 .endpoint = std::move(opened->endpoint)};
   connect_relay(decision, std::move(connection), std::move(counted), config::Inspect::bytes,

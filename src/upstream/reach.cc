@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 namespace trunkline::upstream {
 
@@ -95,6 +96,32 @@ io::Task<std::expected<Opened, server::Refusal>> open(UpstreamPtr upstream,
   };
   co_return co_await try_in_order<Opened>(std::move(upstream), context.loop, resolver,
                                           login_deadline, attempt);
+}
+
+namespace {
+
+io::Task<std::expected<std::monostate, server::Refusal>> cancel_at(io::Loop& loop,
+                                                                   server::Endpoint endpoint,
+                                                                   server::CancelKey key,
+                                                                   tls::HandshakeGate& gate,
+                                                                   Instant deadline) {
+  Result<> sent =
+      co_await server::cancel(loop, std::move(endpoint), false, std::move(key), gate, deadline);
+  if (!sent) co_return std::unexpected(server::Refusal{std::move(sent.error())});
+  co_return std::monostate{};
+}
+
+}  // namespace
+
+io::Task<Result<>> cancel(UpstreamPtr upstream, server::CancelKey key, io::Loop& loop,
+                          tls::HandshakeGate& gate, Resolver& resolver, Instant deadline) {
+  auto attempt = [&](server::Endpoint endpoint, Instant connect_deadline) {
+    return cancel_at(loop, std::move(endpoint), key, gate, connect_deadline);
+  };
+  auto sent =
+      co_await try_in_order<std::monostate>(std::move(upstream), loop, resolver, deadline, attempt);
+  if (!sent) co_return fail(std::move(sent.error().error));
+  co_return Result<>{};
 }
 
 }  // namespace trunkline::upstream

@@ -29,4 +29,9 @@ io::Task<std::expected<Opened, server::Refusal>> open(UpstreamPtr upstream,
                                                       const server::LoginContext& context,
                                                       Resolver& resolver, Instant login_deadline);
 
+// Asks the first server that can be reached to cancel, in plain text: for keys that are the
+// server's own. As `server::cancel` otherwise.
+io::Task<Result<>> cancel(UpstreamPtr upstream, server::CancelKey key, io::Loop& loop,
+                          tls::HandshakeGate& gate, Resolver& resolver, Instant deadline);
+
 }  // namespace trunkline::upstream

@@ -59,6 +59,10 @@ class ReachTest : public testing::Test {
     out = co_await upstream::open(test.set_->named().at("main"), encryption, context,
                                   *test.resolver_, test.loop_.now() + 5s);
   }
+  static io::Task<> cancel_into(std::optional<Result<>>& out, ReachTest& test) {
+    out = co_await upstream::cancel(test.set_->named().at("main"), {77, "key!"}, test.loop_,
+                                    test.gate_, *test.resolver_, test.loop_.now() + 5s);
+  }
   server::LoginContext context() {
     return {.loop = loop_, .handshakes = gate_, .key_cache = cache_, .message_bytes_max = 65536};
   }
@@ -186,6 +190,39 @@ TEST_F(ReachTest, PreferOpensWithoutTlsWhereTlsFails) {
   ASSERT_TRUE(opened) << opened.error().error.message;
   EXPECT_FALSE(opened->stream.is_encrypted());
   EXPECT_EQ(only.connections(), 2);
+}
+
+TEST_F(ReachTest, ForTheTlsOfAClientAServerThatHasNoneIsPassedBy) {
+  FakeServer closes(loop_, {{.acts = {{""}}}});
+  FakeServer refuses(loop_, {says("N")});
+  FakeServer agrees(loop_, {says("S")});
+  serve({closes.port(), refuses.port(), agrees.port()});
+  auto opened = open(server::Encryption::of_client);
+  ASSERT_TRUE(opened) << opened.error().error.message;
+  EXPECT_EQ(opened->endpoint.address.port(), agrees.port());
+  EXPECT_FALSE(opened->stream.is_encrypted()) << "the handshake is the client's own";
+  serve({closes.port(), refuses.port()});
+  opened = open(server::Encryption::of_client);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().error.reason, Reason::server_tls_error);
+  EXPECT_THAT(opened.error().error.message, HasSubstr("which passthrough needs"));
+}
+
+TEST_F(ReachTest, ACancelGoesToTheFirstAddressThatTakesIt) {
+  Resolver two(0, [](const std::string& /*host*/) -> Resolver::Addresses {
+    return std::vector{*IpAddress::parse("127.0.0.2"), *IpAddress::parse("127.0.0.1")};
+  });
+  resolver_ = &two;
+  FakeServer at(loop_, {{.acts = {{""}}}});
+  serve_at({{.host = "db", .port = at.port()}});
+  std::optional<Result<>> sent;
+  loop_.spawn(cancel_into(sent, *this));
+  for (int round = 0; !sent && round < 100'000; ++round) loop_.run_once(true);
+  ASSERT_TRUE(sent && *sent) << sent->error().message;
+  std::string request;
+  wire::append_cancel_request(request, 77, "key!");
+  ASSERT_EQ(at.connections(), 1);
+  EXPECT_EQ(at.heard[0], (std::vector{request}));
 }
 
 TEST_F(ReachTest, AStreamIsOpenedWithoutAWord) {

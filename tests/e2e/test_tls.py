@@ -232,6 +232,16 @@ def test_passthrough_without_a_matching_name_is_closed(passthrough):
                 wire.login()
 
 
+def test_passthrough_goes_on_to_a_server_that_has_tls(proxy_factory, without_tls, pg18):
+    servers = [{"host": each.host, "port": each.port} for each in (without_tls, pg18)]
+    front = proxy_factory(
+        listen={"address": "127.0.0.1", "port": free_port(), "tls": {"mode": "passthrough"}},
+        upstreams={"main": {"servers": servers}}, routes=[{"upstream": "main"}])
+    with connect(front, tls=client_tls(), server_name="any.example", user="alice",
+                 password=password_of("alice")) as wire:
+        assert wire.scalar("show server_version").startswith("18")
+
+
 # -- towards servers ------------------------------------------------------------------------------
 
 def through(proxy_factory, cluster, password="alice-pw", **tls):
