@@ -146,6 +146,31 @@ TEST(FrameScanner, CountsABodyWithoutLookingAtIt) {
   EXPECT_TRUE(scanner.at_boundary());
 }
 
+TEST(FrameScanner, TakesWholeMessagesUpToWhatIsNone) {
+  std::string taken;
+  auto take = [&](Header header, std::string_view body) {
+    if (header.type == 'X') return false;
+    taken.append(1, header.type).append(body);
+    return true;
+  };
+  auto whole_of = [&](std::string_view input, FrameScanner& scanner) {
+    taken.clear();
+    return scanner.whole_messages(input, take);
+  };
+  FrameScanner scanner(kClientRules);
+  const std::string two = message('Q', "ab") + message('S', "");
+  EXPECT_EQ(whole_of(two, scanner), two.size());
+  EXPECT_EQ(taken, "QabS");
+  for (const std::string& rest :
+       {std::string("Q"), header_only('Q', 5), message('X', ""), header_only('Q', 3),
+        header_only('Q', kLargeMessageLengthMax + 1), message('?', ""), std::string()}) {
+    EXPECT_EQ(whole_of(two + rest, scanner), two.size()) << rest;
+    EXPECT_EQ(taken, "QabS");
+  }
+  EXPECT_EQ(scanner.next(header_only('d', 6) + "x").consumed, 6U);
+  EXPECT_EQ(whole_of("x" + two, scanner), 0U) << "inside a message";
+}
+
 TEST(FrameScanner, RefusesAnUnknownTypeFromItsFirstByte) {
   for (int value = 0; value < 256; ++value) {
     char type = static_cast<char>(value);
