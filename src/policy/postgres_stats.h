@@ -76,7 +76,7 @@ class PostgresStats {
   void on_login(uint64_t client_messages, const wire::MessageTally& from_servers);
   // At the first ReadyForQuery, or when an encrypted session starts to pass through.
   void on_session_start(Encryption encryption);
-  // TLS towards the server was asked for; the server said no or the handshake failed, or it did
+  // TLS towards a server was asked for; the server said no or the handshake failed, or it did
   // not.
   void on_server_tls(bool success);
 

@@ -111,8 +111,8 @@ struct Attempt {
 io::Task<Attempt> attempt(const LoginContext& context, Endpoint endpoint, Encryption encryption,
                           const LoginRequest& request, Instant connect_deadline,
                           Instant login_deadline) {
-  Result<tls::Stream> stream =
-      co_await open(context.loop, endpoint, encryption, context.handshakes, connect_deadline);
+  Result<tls::Stream> stream = co_await open(context.loop, endpoint, encryption, context.handshakes,
+                                             connect_deadline, context.tls_attempts);
   if (!stream) co_return Attempt{std::unexpected(Refusal{std::move(stream.error())})};
   bool encrypted = stream->is_encrypted();
   co_return Attempt{

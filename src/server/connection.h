@@ -38,6 +38,7 @@ struct LoginContext {
   auth::KeyCache& key_cache;
   size_t message_bytes_max;
   wire::MessageTally* tally = nullptr;  // of what the servers say, all attempts together
+  TlsAttempts* tls_attempts = nullptr;  // of all of them together, for whoever counts
 };
 
 // With which encryption libpq would try once more after this refusal of a login that was

@@ -38,7 +38,8 @@ class ConnectionTest : public tls::TlsTest {
     LoginContext context{.loop = test.loop,
                          .handshakes = test.gate,
                          .key_cache = test.cache_,
-                         .message_bytes_max = 65536};
+                         .message_bytes_max = 65536,
+                         .tls_attempts = &test.attempts_};
     LoginRequest request{.credentials = {.user = "ann"}, .parameters = {}};
     Instant deadline = test.loop.now() + 5s;
     out = co_await connect_and_log_in(context, std::move(endpoint), request, deadline, deadline);
@@ -56,7 +57,14 @@ class ConnectionTest : public tls::TlsTest {
     return {.acts = {{answer}}, .keeps_open = true};
   }
 
+  void expect_attempts(uint32_t succeeded, uint32_t failed) {
+    EXPECT_EQ(attempts_.succeeded, succeeded);
+    EXPECT_EQ(attempts_.failed, failed);
+    attempts_ = {};
+  }
+
   auth::KeyCache cache_;
+  TlsAttempts attempts_;
 };
 
 TEST_F(ConnectionTest, PreferLogsInWithoutTlsWhenTheServerRefusesTheLoginWithIt) {
@@ -151,6 +159,29 @@ TEST_F(ConnectionTest, AllowIsSatisfiedWithAnErrorAfterTheLogin) {
   ASSERT_FALSE(logged_in);
   EXPECT_EQ(logged_in.error().response, no_database);
   EXPECT_EQ(at.connections(), 1);
+}
+
+TEST_F(ConnectionTest, EveryAttemptAtTlsIsReportedWhateverBecomesOfTheLogin) {
+  FakeServer both(loop, {under_tls(kNoEntry), plain(fake_login())}, client_context());
+  EXPECT_TRUE(log_in_to(both, Mode::prefer));
+  expect_attempts(1, 0);
+  FakeServer says_no(loop, {without_tls(kWrongPassword)});
+  EXPECT_FALSE(log_in_to(says_no, Mode::prefer));
+  expect_attempts(0, 1);
+  EXPECT_FALSE(log_in_to(says_no, Mode::require));
+  expect_attempts(0, 1);
+  FakeServer closes(loop, {{.acts = {{""}}}});
+  EXPECT_FALSE(log_in_to(closes, Mode::require));
+  expect_attempts(0, 1);
+  FakeServer refuses(loop, {under_tls(kWrongPassword)}, client_context());
+  EXPECT_FALSE(log_in_to(refuses, Mode::verify_full));
+  expect_attempts(1, 0);
+  FakeServer lets_in(loop, {plain(fake_login())});
+  EXPECT_TRUE(log_in_to(lets_in, Mode::allow));
+  expect_attempts(0, 0);
+  FakeServer insists(loop, {plain(kNoEntry), without_tls("")});
+  EXPECT_FALSE(log_in_to(insists, Mode::allow));
+  expect_attempts(0, 1);
 }
 
 TEST_F(ConnectionTest, RequireNeverLogsInWithoutTls) {

@@ -100,7 +100,8 @@ bool wants_tls(const Endpoint& endpoint, Encryption encryption) {
 }  // namespace
 
 io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption encryption,
-                                   tls::HandshakeGate& gate, Instant deadline) {
+                                   tls::HandshakeGate& gate, Instant deadline,
+                                   TlsAttempts* attempts) {
   std::expected<io::Socket, int> socket = co_await io::connect(loop, endpoint.address, deadline);
   if (!socket) {
     co_return fail(open_error(
@@ -110,6 +111,9 @@ io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption
   tls::Stream stream(std::move(*socket));
   if (!wants_tls(endpoint, encryption)) co_return std::move(stream);
   Result<bool> encrypted = co_await encrypt(stream, endpoint, encryption, gate, deadline);
+  if (attempts != nullptr && encryption != Encryption::of_client) {
+    ++(encrypted && *encrypted ? attempts->succeeded : attempts->failed);
+  }
   if (!encrypted) co_return fail(std::move(encrypted.error()));
   co_return std::move(stream);
 }

@@ -29,11 +29,19 @@ enum class Encryption : uint8_t {
   of_client,      // the server agrees to TLS, and what follows is the client's own handshake
 };
 
+// How often a server was asked for TLS, by what came of it.
+struct TlsAttempts {
+  uint32_t succeeded = 0;
+  uint32_t failed = 0;  // it said no, or the handshake failed, or the connection was lost
+};
+
 // Connects and, where the mode asks for it, puts TLS on top, as libpq's sslmode does: SSLRequest or
 // direct, `prefer` goes on without TLS when the server has none, `allow` begins without. Unix
 // sockets are never encrypted. On the loop's thread; `deadline` bounds all of it, and nothing is
 // read ahead of TLS. Errors are the server's side and may be retried on another server.
+// `attempts`, if any, is added to; a handshake of the client's own is none of ours.
 io::Task<Result<tls::Stream>> open(io::Loop& loop, Endpoint endpoint, Encryption encryption,
-                                   tls::HandshakeGate& gate, Instant deadline);
+                                   tls::HandshakeGate& gate, Instant deadline,
+                                   TlsAttempts* attempts = nullptr);
 
 }  // namespace trunkline::server

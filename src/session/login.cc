@@ -171,7 +171,9 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   attribute_login(decision, true);
   if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
 
+  server::TlsAttempts tls;
   server::LoginContext context = login_context();
+  context.tls_attempts = &tls;
   server::LoginRequest login{.credentials = server_credentials(
                                  decision, *snapshot_, std::move(authenticated->credentials)),
                              .parameters = server_parameters(request.packet, decision)};
@@ -179,7 +181,8 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   Instant connect_began = environment_.loop.now();
   std::expected<server::LoggedIn, server::Refusal> server = co_await upstream::log_in(
       decision.upstream, context, login, environment_.process.resolver, deadline);
-  if (!server) co_return refused_by_server(decision, std::move(server.error()));
+  count_server_tls(decision, tls);
+  if (!server) co_return refused_by_server(std::move(server.error()));
   connect_relay(decision, std::move(server->connection), std::move(counted),
                 decision.route->inspect, connect_began);
   connected_->early->of_client = input.take_rest();
@@ -188,13 +191,18 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   co_return co_await open_session(std::move(greeting), request.packet, method);
 }
 
+// Of all servers that were tried, whatever became of the login.
+void Session::count_server_tls(const route::Decision& decision, server::TlsAttempts attempts) {
+  if (attempts.succeeded + attempts.failed == 0) return;
+  auto group = environment_.process.metrics.group(
+      policy::kPostgresStats, {decision.route->name, decision.upstream->name()});
+  policy::PostgresStats stats(group->cells(environment_.worker));
+  for (; attempts.succeeded > 0; --attempts.succeeded) stats.on_server_tls(true);
+  for (; attempts.failed > 0; --attempts.failed) stats.on_server_tls(false);
+}
+
 // The client is shown the server's own words where there are some.
-Result<> Session::refused_by_server(const route::Decision& decision, server::Refusal refusal) {
-  if (refusal.error.reason == Reason::server_tls_error) {
-    auto group = environment_.process.metrics.group(
-        policy::kPostgresStats, {decision.route->name, decision.upstream->name()});
-    policy::PostgresStats(group->cells(environment_.worker)).on_server_tls(false);
-  }
+Result<> Session::refused_by_server(server::Refusal refusal) {
   server_response_ = std::move(refusal.response);
   return fail(std::move(refusal.error));
 }
@@ -235,11 +243,6 @@ io::Task<Result<>> Session::open_session(std::string greeting, const wire::Start
   if (co_await tls::send_all(client_, std::move(greeting), deadline) != 0)
     co_return fail(client_lost());
 
-  const server::Connection& server = connected_->server;
-  bool asked_tls = server.endpoint.tls->mode() != config::ServerTlsMode::disable;
-  if (asked_tls && !server.endpoint.address.is_unix()) {
-    connected_->stats.on_server_tls(server.stream.is_encrypted());
-  }
   record_login(method,
                client_.is_encrypted() ? policy::Encryption::terminated : policy::Encryption::none);
   co_return Result<>{};

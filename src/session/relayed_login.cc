@@ -301,16 +301,19 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
                                         server::Encryption encryption,
                                         std::optional<server::Encryption>& other) {
   Instant deadline = began_ + snapshot_->login_timeout;
+  server::TlsAttempts tls;
   server::LoginContext context = login_context();
+  context.tls_attempts = &tls;
   ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
   auto opened = co_await upstream::open(decision.upstream, encryption, context,
                                         environment_.process.resolver, deadline);
+  count_server_tls(decision, tls);
   if (!opened) {
     // Nobody has proven anything yet: where the servers are is not for everybody's eyes.
     Error& error = opened.error().error;
     error.detail = std::exchange(error.message, "could not connect to the server");
-    co_return refused_by_server(decision, std::move(opened.error()));
+    co_return refused_by_server(std::move(opened.error()));
   }
   attribute_login(decision, true);
 

@@ -83,8 +83,9 @@ class Session : public ListNode<Session> {
   Result<> enter_route(const route::Decision& decision, const route::Facts& facts);
   route::Facts route_facts() const;
   server::LoginContext login_context() const;
-  Result<> refused_by_server(const route::Decision& decision, server::Refusal refusal);
   ServerCount count_server(const route::Decision& decision) const;
+  void count_server_tls(const route::Decision& decision, server::TlsAttempts attempts);
+  Result<> refused_by_server(server::Refusal refusal);
   void connect_relay(const route::Decision& decision, server::Connection connection,
                      ServerCount counted, config::Inspect inspect, Instant connect_began);
   void record_login(std::string_view method, policy::Encryption encryption);

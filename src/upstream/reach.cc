@@ -73,12 +73,13 @@ io::Task<std::expected<Opened, server::Refusal>> open_one(const server::LoginCon
                                                           server::Endpoint endpoint,
                                                           server::Encryption encryption,
                                                           Instant deadline) {
-  Result<tls::Stream> stream =
-      co_await server::open(context.loop, endpoint, encryption, context.handshakes, deadline);
+  Result<tls::Stream> stream = co_await server::open(
+      context.loop, endpoint, encryption, context.handshakes, deadline, context.tls_attempts);
   if (!stream && encryption == server::Encryption::as_configured) {
     auto other = server::second_try(endpoint, {stream.error()}, false);
     if (other) {
-      stream = co_await server::open(context.loop, endpoint, *other, context.handshakes, deadline);
+      stream = co_await server::open(context.loop, endpoint, *other, context.handshakes, deadline,
+                                     context.tls_attempts);
     }
   }
   if (!stream) co_return std::unexpected(server::Refusal{std::move(stream.error())});

@@ -238,6 +238,35 @@ def test_upstream_tls_is_counted(proxy_factory, new_cluster, tls, success, faile
     assert found["sessions_upstream_ssl_failed"] == failed
 
 
+@pytest.mark.parametrize("auth", ["terminate", "relay"])
+@pytest.mark.parametrize("mode,tried,user,expected", [
+    ("require", 2, "trusty", (1, 1)), ("prefer", 1, "alice", (0, 1)), ("require", 1, "alice", (0, 1))],
+    ids=["passed by", "refused in plain text", "needed"])
+def test_upstream_tls_is_counted_whatever_becomes_of_the_login(
+        proxy_factory, without_tls, pg18, auth, mode, tried, user, expected):
+    """The first server has no TLS, the second has; alice's password is wrong."""
+    servers = [{"host": each.host, "port": each.port} for each in (without_tls, pg18)][:tried]
+    front = proxy_factory(upstreams={"main": {"servers": servers, "tls": {"mode": mode}}},
+                          routes=[{"upstream": "main", "auth": auth}],
+                          authentication=[{"method": "trust"}])
+    try:
+        connect(front, user=user, password="wrong").close()
+        logged_in = True
+    except pgwire.WireError:
+        logged_in = False
+    assert logged_in == (user == "trusty")
+    found = counters(front)
+    assert (found["sessions_upstream_ssl_success"],
+            found["sessions_upstream_ssl_failed"]) == expected
+
+
+@pytest.fixture(scope="module")
+def without_tls(clusters):
+    cluster = clusters.new(15, tls=False)
+    yield cluster
+    cluster.stop()
+
+
 def test_every_counter_of_envoy_is_there(front):
     metrics = front.metrics()
     for name in COUNTERS:
