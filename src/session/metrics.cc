@@ -52,6 +52,10 @@ constexpr Descriptor kWorker[] = {
 constexpr std::string_view kWorkerLabel[] = {"worker"};
 constexpr GroupDescriptor kWorkerGroup{kWorker, kWorkerLabel};
 
+constexpr Descriptor kBuffers[] = {
+    {"buffers_in_use", "Of memory_limit, sampled twice a second.", Type::gauge, Unit::bytes}};
+constexpr GroupDescriptor kBuffersGroup{kBuffers, {}};
+
 constexpr Descriptor kClients[] = {{"clients", "Client connections by state.", Type::gauge}};
 constexpr std::string_view kStateLabel[] = {"state"};
 constexpr GroupDescriptor kClientsGroup{kClients, kStateLabel};
@@ -91,7 +95,8 @@ WorkerMetrics::WorkerMetrics(observe::Registry& registry, uint32_t worker)
     : registry_(registry),
       worker_(worker),
       accepted_(cell(kAcceptedGroup, {})),
-      by_worker_(cell(kWorkerGroup, {std::to_string(worker)})) {
+      by_worker_(cell(kWorkerGroup, {std::to_string(worker)})),
+      buffers_(cell(kBuffersGroup, {})) {
   for (size_t i = 0; i < clients_.size(); ++i)
     clients_[i] = cell(kClientsGroup, {std::string(kStateNames[i])});
   for (size_t i = 0; i < closes_.size(); ++i) {

@@ -88,6 +88,8 @@ class WorkerMetrics {
   observe::Cell& sessions() { return by_worker_[0]; }
   observe::Cell& requests() { return by_worker_[1]; }
   observe::Cell& clients(ClientState state) { return *clients_[static_cast<size_t>(state)]; }
+  // A sample, for the gauge of what `memory_limit` bounds.
+  void set_buffers_in_use(uint64_t bytes) { buffers_->add(bytes - buffers_->get()); }
   observe::Cell& closes(Reason reason) { return *closes_[static_cast<size_t>(reason)]; }
   observe::Cell& first_packets(wire::FirstPacket kind) {
     return *first_packets_[static_cast<size_t>(kind)];
@@ -105,6 +107,7 @@ class WorkerMetrics {
   std::vector<std::shared_ptr<observe::Group>> groups_;  // kept so that their cells stay
   observe::Cell* accepted_;
   observe::Cell* by_worker_;
+  observe::Cell* buffers_;
   std::array<observe::Cell*, static_cast<size_t>(ClientState::kCount)> clients_;
   std::array<observe::Cell*, static_cast<size_t>(Reason::kCount)> closes_;
   std::array<observe::Cell*, static_cast<size_t>(wire::FirstPacket::malformed) + 1> first_packets_;

@@ -192,6 +192,7 @@ void Worker::cancel(uint32_t session, std::move_only_function<void(bool sent)> d
 io::Task<> Worker::relieve_memory() {
   for (;;) {
     co_await loop_.sleep_until(loop_.now() + kReliefInterval);
+    metrics_.set_buffers_in_use(slab_.in_use() * slab_.buffer_bytes());
     short_of_memory_ = slab_.has_waiters();
     if (short_of_memory_) end_slowest(slab_.waiters());
   }
