@@ -55,6 +55,7 @@ enum class Reason : uint8_t {
   server_closed,
   server_io_error,
   server_protocol_error,
+  server_slow,        // did not read; ended to relieve memory_limit
   relay_unavailable,  // `auth: relay` cannot work with this client and server
   drain,              // shutdown
   internal_error,

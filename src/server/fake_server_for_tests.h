@@ -30,6 +30,7 @@ struct FakeAct {
 struct FakeScript {
   std::vector<FakeAct> acts = {};
   bool keeps_open = false;
+  bool is_deaf = false;  // kept open, and nothing is read any more
 };
 
 // Serves the first connection by the first script and so on, the last script for all that follow.
@@ -105,6 +106,9 @@ class FakeServer {
       Instant deadline = state->loop.now() + 5s;
       Result<> shaken = co_await tls::accept_tls(stream, state->tls, "", state->gate, deadline);
       if (!shaken) co_return;
+    }
+    while (script.is_deaf && !state->closing) {
+      co_await state->loop.sleep_until(state->loop.now() + 5ms);
     }
     while (script.keeps_open && !state->closing) {
       char byte;

@@ -53,6 +53,9 @@ io::Task<std::unique_ptr<Error>> Relay::run(std::unique_ptr<EarlyBytes> early) {
     told_of_buffer = (woken & wake::kBuffer) != 0;
     if ((woken & wake::kDeadline) != 0) end_with_cause();
   }
+  // Not held while the client is shown out.
+  to_server_.lease.reset();
+  to_client_.lease.reset();
   if (told_of_buffer || (waiter_.ready() & wake::kBuffer) != 0) slab_.tell_next();
   to_server_.from.socket().unbind();
   to_client_.from.socket().unbind();
@@ -82,13 +85,14 @@ uint32_t Relay::wanted(const Flow& flow) const {
 Relay::Turn Relay::pump(Flow& flow) {
   size_t budget = kTurnBytes;
   for (;;) {
-    if (!flow.outbox.empty() && !write(flow)) return Turn::blocked;
+    if (!flow.outbox.empty() && !write(flow)) return stall(flow);
     if (flow.to.has_unsent() && !flow.discard) flush(flow);
     if (!flow.input.empty()) {
-      if (flow.from_client && machine_.full()) return Turn::blocked;
+      if (flow.from_client && machine_.full()) return stall(flow);
       take(flow);
       continue;
     }
+    flow.stalled_since = Instant::max();
     if (flow.read_all) {
       flow.lease.reset();
       finish_writing(flow);
@@ -119,20 +123,19 @@ bool Relay::write(Flow& flow) {
       break;
     }
     ssize_t sent = flow.to.send(flow.outbox.parts());
-    if (sent == -EAGAIN) {
-      if (!flow.from_client && client_stalled_since_ == Instant::max()) {
-        client_stalled_since_ = waiter_.loop().now();
-      }
-      return false;
-    }
+    if (sent == -EAGAIN) return false;
     if (sent < 0) {
       receiver_lost(flow);
       continue;
     }
     flow.outbox.written(static_cast<size_t>(sent));
   }
-  if (!flow.from_client) client_stalled_since_ = Instant::max();
   return true;
+}
+
+Relay::Turn Relay::stall(Flow& flow) {
+  if (flow.stalled_since == Instant::max()) flow.stalled_since = waiter_.loop().now();
+  return Turn::blocked;
 }
 
 // What the TLS layer has taken and the socket has not.

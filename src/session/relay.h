@@ -62,9 +62,10 @@ class Relay final : public SlabWaiter {
     return !to_server_.discard && !is_pending(to_server_) && machine_.server_stream_at_boundary();
   }
 
-  // Since when bytes wait for this client to read them; Instant::max() when none do. For the relief
-  // of memory.
-  Instant client_stalled_since() const { return client_stalled_since_; }
+  // Since when a buffer is held by bytes that this client does not read, or that its server does
+  // not take; Instant::max() when none is. For the relief of memory.
+  Instant client_stalled_since() const { return stalled_since(to_client_); }
+  Instant server_stalled_since() const { return stalled_since(to_server_); }
 
  private:
   // Of one direction.
@@ -76,6 +77,7 @@ class Relay final : public SlabWaiter {
     bool written_all = false;  // ... and all of it has been passed on
     bool starved = false;      // waits for the slab
     bool discard = false;      // the receiver is gone: read on, so that the sender can finish
+    Instant stalled_since = Instant::max();  // the receiver takes nothing of what is in hand
     Lease lease = {};
     std::string_view input = {};  // read, and not yet seen by the machine
     Outbox outbox = {};
@@ -84,6 +86,7 @@ class Relay final : public SlabWaiter {
 
   Turn pump(Flow& flow);
   bool write(Flow& flow);
+  Turn stall(Flow& flow);
   void flush(Flow& flow);
   void read(Flow& flow, size_t& budget);
   void take(Flow& flow);
@@ -94,6 +97,9 @@ class Relay final : public SlabWaiter {
   uint32_t wanted(const Flow& flow) const;
   static bool is_pending(const Flow& flow) {
     return !flow.outbox.empty() || (flow.to.has_unsent() && !flow.discard);
+  }
+  static Instant stalled_since(const Flow& flow) {
+    return flow.lease ? flow.stalled_since : Instant::max();
   }
   void end_with_cause();
   bool nothing_in_hand() const {
@@ -114,7 +120,6 @@ class Relay final : public SlabWaiter {
   io::Timer deadline_;
   Slab& slab_;
   observe::Cell* cells_;  // of `kRouteMetrics`
-  Instant client_stalled_since_ = Instant::max();
   bool ended_ = false;
   bool end_noted_ = false;
   bool end_when_idle_ = false;

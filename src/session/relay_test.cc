@@ -217,14 +217,17 @@ TEST(RelayTest, LongMessagesBothWaysAtOnceDoNotWaitForEachOther) {
   EXPECT_FALSE(session.server.all_said());
   EXPECT_LE(worker.slab.in_use(), 2);
   EXPECT_NE(session.relay.client_stalled_since(), Instant::max());
+  EXPECT_NE(session.relay.server_stalled_since(), Instant::max());
   session.client.listens = true;
   worker.run_until([&] { return session.client.heard.size() == reply.size(); });
   EXPECT_EQ(session.relay.client_stalled_since(), Instant::max());
+  EXPECT_NE(session.relay.server_stalled_since(), Instant::max());
   EXPECT_FALSE(session.client.all_said()) << "the other direction is still held up";
   session.server.listens = true;
   worker.run_until([&] { return session.server.heard.size() == request.size(); });
   EXPECT_EQ(session.client.heard, reply);
   EXPECT_EQ(session.server.heard, request);
+  EXPECT_EQ(session.relay.server_stalled_since(), Instant::max());
   EXPECT_EQ(worker.slab.in_use(), 0);
   session.stop();
 }

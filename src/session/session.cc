@@ -90,6 +90,10 @@ Instant Session::client_stalled_since() const {
   return state_ == ClientState::active ? connected_->relay.client_stalled_since() : Instant::max();
 }
 
+Instant Session::server_stalled_since() const {
+  return state_ == ClientState::active ? connected_->relay.server_stalled_since() : Instant::max();
+}
+
 void Session::cancel(std::move_only_function<void(bool sent)> done) {
   bool has_key = state_ == ClientState::active && !connected_->server.cancel_key.secret.empty();
   if (!has_key) return done(false);

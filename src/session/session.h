@@ -57,8 +57,9 @@ class Session : public ListNode<Session> {
   // once it has closed.
   void cancel(std::move_only_function<void(bool sent)> done);
 
-  // Since when the client has not read what waits for it; Instant::max() when nothing waits.
+  // See `Relay`.
   Instant client_stalled_since() const;
+  Instant server_stalled_since() const;
 
  private:
   struct Connected;  // what exists while a server is connected

@@ -78,8 +78,9 @@ class WorkerPoolTest : public testing::Test {
              uint64_t memory_limit = 1 << 30) {
     // Login, then whatever is asked, which ends this server's script.
     server_ = std::make_unique<server::FakeServer>(
-        loop_, std::vector<server::FakeScript>{
-                   {.acts = {{server::fake_login() + rows}}, .keeps_open = true}});
+        loop_, std::vector<server::FakeScript>{{.acts = {{server::fake_login() + rows}},
+                                                .keeps_open = !server_is_deaf_,
+                                                .is_deaf = server_is_deaf_}});
     auto fd = io::open_listener(io::SocketAddress::ip(*IpAddress::parse("127.0.0.1"), 0), {});
     ASSERT_TRUE(fd.has_value());
     listening_fd_ = *fd;
@@ -151,6 +152,7 @@ class WorkerPoolTest : public testing::Test {
   std::vector<std::unique_ptr<Client>> clients_;
   int listening_fd_ = -1;
   uint32_t logins_max_ = 1000;
+  bool server_is_deaf_ = false;  // after the login
 };
 
 TEST_F(WorkerPoolTest, SessionsAreSpreadEvenly) {
@@ -283,6 +285,28 @@ TEST_F(WorkerPoolTest, AsManySlowReadersAreEndedAtOnceAsWaitForABuffer) {
   EXPECT_LT(Clock::now() - first, 1500ms);
   std::this_thread::sleep_for(600ms);
   EXPECT_EQ(ended(), kBuffers) << "nobody waits any more";
+}
+
+TEST_F(WorkerPoolTest, SessionsWhoseServerDoesNotReadAreEndedWhenBuffersAreShort) {
+  server_is_deaf_ = true;
+  start(1, "", 0);  // the least there is: two buffers
+  connect_and_log_in(3);
+  std::string query;
+  wire::append_query(query, std::string(1 << 20, 'q'));
+  std::vector<std::thread> senders;
+  for (auto& client : clients_) {
+    senders.emplace_back([&] {
+      for (int i = 0; i < 32; ++i) client->say(query);  // blocks, until the session ends
+    });
+  }
+  session::WorkerMetrics metrics(test_process_.metrics, 0);
+  run_until([&] { return metrics.closes(Reason::server_slow).get() == 1; });
+  EXPECT_EQ(metrics.closes(Reason::client_slow).get(), 0);
+  run_until([this] { return pool_.sessions() == 2; });
+  std::this_thread::sleep_for(1200ms);
+  EXPECT_EQ(pool_.sessions(), 2) << "nobody waits any more";
+  pool_.end_sessions(killed());
+  for (std::thread& sender : senders) sender.join();
 }
 
 TEST_F(WorkerPoolTest, ACancelForASessionThatIsGoneIsAnswered) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <utility>
 
 #include "observe/log.h"
@@ -19,6 +20,15 @@ Error shutting_down() {
           .side = Side::internal,
           .sqlstate = sqlstate::kAdminShutdown,
           .message = "terminating connection due to administrator command"};
+}
+
+Error does_not_read(bool by_server) {
+  Error error{.reason = by_server ? Reason::server_slow : Reason::client_slow,
+              .side = by_server ? Side::server : Side::client,
+              .sqlstate = sqlstate::kOutOfMemory};
+  error.message = std::string("terminating connection: the ") + (by_server ? "server" : "client") +
+                  " does not read and memory_limit is reached";
+  return error;
 }
 
 }  // namespace
@@ -188,7 +198,7 @@ void Worker::cancel(uint32_t session, std::move_only_function<void(bool sent)> d
 }
 
 // While buffers are short, new clients wait outside, readers wait for a buffer (they do so by
-// themselves), and clients that let their bytes lie are ended.
+// themselves), and sessions whose bytes lie here are ended.
 io::Task<> Worker::relieve_memory() {
   for (;;) {
     co_await loop_.sleep_until(loop_.now() + kReliefInterval);
@@ -198,25 +208,28 @@ io::Task<> Worker::relieve_memory() {
   }
 }
 
-// Those that have stalled longest, at most so many: each holds the buffer that its client does not
-// take.
+// At most so many, each of which holds a buffer that somebody does not take: first those whose
+// client does not read, then those whose server does not; the longest stalled first.
 void Worker::end_slowest(size_t sessions_max) {
+  struct Stalled {
+    bool by_server;
+    Instant since;
+    session::Session* session;
+    auto operator<=>(const Stalled&) const = default;
+  };
   Instant patience_ends = loop_.now() - kReliefInterval;
-  std::vector<std::pair<Instant, session::Session*>> stalled;
+  std::vector<Stalled> stalled;
   sessions_.for_each([&](session::Session& session) {
-    Instant since = session.client_stalled_since();
-    if (since < patience_ends) stalled.emplace_back(since, &session);
+    if (session.client_stalled_since() < patience_ends) {
+      stalled.push_back({false, session.client_stalled_since(), &session});
+    } else if (session.server_stalled_since() < patience_ends) {
+      stalled.push_back({true, session.server_stalled_since(), &session});
+    }
   });
   std::ranges::sort(stalled);
   if (stalled.size() > sessions_max) stalled.resize(sessions_max);
-  for (auto& [since, session] : stalled) {
-    session->ask_to_end({.reason = Reason::client_slow,
-                         .side = Side::client,
-                         .sqlstate = sqlstate::kOutOfMemory,
-                         .message = "terminating connection: the client does not read and "
-                                    "memory_limit is reached"},
-                        false);
-  }
+  for (const Stalled& each : stalled)
+    each.session->ask_to_end(does_not_read(each.by_server), false);
 }
 
 }  // namespace trunkline::worker
