@@ -227,9 +227,8 @@ void Relay::receiver_lost(Flow& flow) {
     flow.read_all = true;
     return;
   }
-  // The client is gone. What it sent is still executed, its answers are read and dropped so that
-  // the server does not hang.
-  to_server_.read_all = true;
+  // The client is gone. What it sent is still executed, also what has not been read yet, and short
+  // answers are read and dropped so that the server gets there; see `check_end`.
   client_gone_ = true;
   note_end(Reason::client_io_error, Side::client);
   deadline_.start(waiter_.loop().now() + kAbandonedMax);
@@ -237,19 +236,21 @@ void Relay::receiver_lost(Flow& flow) {
 
 void Relay::check_end() {
   if (ended_) return;
-  bool all_passed_on = !is_pending(to_server_) && !is_pending(to_client_);
   if (to_client_.read_all && !is_pending(to_client_)) {
     if (machine_.server_said_fatal() && !violation_) {
       end_ = ended_by(Reason::server_error, Side::server);
     }
     end_with_cause();
-  } else if (client_gone_ && to_server_.written_all && machine_.all_answered()) {
-    end_with_cause();
-  } else if (violation_ && all_passed_on && (machine_.all_answered() || machine_.in_copy_in())) {
-    end_with_cause();
-  } else if (end_when_idle_ && all_passed_on && machine_.between_transactions()) {
-    end_with_cause();
+    return;
   }
+  // In the middle of rows for nobody the server's next write fails, as it would without us.
+  bool left = client_gone_ &&
+              (machine_.server_in_rows() || (to_server_.written_all && machine_.all_answered()));
+  bool all_passed_on = !is_pending(to_server_) && !is_pending(to_client_);
+  bool told =
+      violation_ != nullptr && all_passed_on && (machine_.all_answered() || machine_.in_copy_in());
+  bool rests = end_when_idle_ && all_passed_on && machine_.between_transactions();
+  if (left || told || rests) end_with_cause();
 }
 
 // A broken stream is the cause of whatever was noticed after it.

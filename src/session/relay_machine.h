@@ -11,6 +11,7 @@
 #include "session/metrics.h"
 #include "session/outbox.h"
 #include "wire/frame.h"
+#include "wire/protocol.h"
 #include "wire/response_queue.h"
 
 namespace trunkline::session {
@@ -62,6 +63,11 @@ class RelayMachine {
   bool all_answered() const { return queue_.empty(); }
   // The server waits for the client's data, and answers nothing before its end.
   bool in_copy_in() const { return queue_.in_copy_in(); }
+  // The server is in the middle of a result or may be: what is not looked at may be one.
+  bool server_in_rows() const {
+    return !decodes_ || server_scanner_.last_type() == wire::server_message::kDataRow ||
+           server_scanner_.last_type() == wire::server_message::kCopyData;
+  }
   // The server owes an answer; its loss now is one in the middle of an exchange. False in
   // replication, which only ends by a loss.
   bool exchange_open() const { return !queue_.empty() && !copying_both_; }

@@ -131,6 +131,8 @@ class FrameScanner {
   bool at_boundary() const { return carried_bytes_ == 0 && body_left_ == 0; }
   // Bytes of the current message's body that are still to come after the last piece.
   uint32_t body_left() const { return body_left_; }
+  // Of the last message that has begun; 0 before the first.
+  char last_type() const { return header_.type; }
   Violation violation() const { return violation_; }
 
   // The rules may change between messages: at the end of login.

@@ -1,9 +1,12 @@
 """What goes wrong in production: servers die, clients vanish, networks stall, bytes are garbage."""
 
+import fcntl
 import os
 import random
 import signal
 import socket
+import struct
+import termios
 import time
 
 import pytest
@@ -16,12 +19,17 @@ from lib.processes import open_descriptors, resident_bytes, wait_until
 from lib.relay import Faults, PlainRelay
 from lib.trunkline import client_tls, sanitized
 
+ENDLESS = "select repeat('x', 1000), generate_series(1, 1000000000)"
 BACKENDS = "select count(*) from pg_stat_activity where usename = 'trusty'"
 
 
 def front_of(proxy_factory, server, **more):
     return proxy_factory(upstreams={"main": upstream_of(server)}, routes=[{"upstream": "main"}],
                          authentication=[{"method": "trust"}], **more)
+
+
+def unacknowledged_bytes(connection: socket.socket) -> int:
+    return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 def assert_ends_in_words(wire, found) -> None:
@@ -135,6 +143,44 @@ def test_a_client_that_leaves_takes_its_server_connection_along(proxy_factory, p
         wire.abort()
     wire.close()
     wait_until(lambda: pg18.scalar(BACKENDS) <= before, "the server connection is gone")
+
+
+@pytest.mark.parametrize("inspect", ["messages", "bytes"])
+@pytest.mark.parametrize("query", ["{}", "copy ({}) to stdout"], ids=["select", "copy"])
+def test_a_reset_in_mid_result_ends_the_query_at_once(proxy_factory, pg18, inspect, query):
+    """As without a proxy: PostgreSQL stops at its next write that fails."""
+    front = proxy_factory(
+        upstreams={"main": upstream_of(pg18)}, routes=[{"upstream": "main", "inspect": inspect}],
+        authentication=[{"method": "trust"}])
+    wire = connect(front)
+    wire.send(pgwire.query(query.format(ENDLESS)))
+    wire.read_until("Dd", 1000)
+    assert pg18.scalar(BACKENDS) == 1
+    wire.abort()
+    wait_until(lambda: pg18.scalar(BACKENDS) == 0, "the query has ended", timeout=1)
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("farewell", ["close", "reset"])
+def test_inserts_of_a_client_that_does_not_wait_are_all_there(proxy_factory, pg18, certificates,
+                                                              encrypted, farewell):
+    """The first answer that cannot be delivered comes long before the last of them is executed."""
+    count = 400
+    pg18.execute("DROP TABLE IF EXISTS left_behind; CREATE TABLE left_behind (a text);"
+                 "GRANT ALL ON left_behind TO trusty", "app")
+    front = front_of(proxy_factory, pg18, listen=listener(certificates))
+    wire = connect(front, client_tls() if encrypted else None)
+    wire.run("select 1")
+    text = "insert into left_behind values (repeat('x', 10) /*" + "-" * 1000 + "*/)"
+    wire.send(pgwire.query("select pg_sleep(0.2)"), pgwire.query(text) * (count // 2),
+              (pgwire.parse("", text) + pgwire.bind() + pgwire.execute() + pgwire.sync()) *
+              (count // 2))
+    wait_until(lambda: unacknowledged_bytes(wire.socket) == 0, "all of it has left our system")
+    if farewell == "reset":
+        wire.abort()
+    wire.close()
+    wait_until(lambda: pg18.scalar("select count(*) from left_behind", "app") == count,
+               "every insert is there")
 
 
 def test_what_was_received_before_the_fin_is_still_executed(proxy_factory, pg18):
