@@ -122,6 +122,7 @@ class FrameScanner {
       size_t body_here = static_cast<size_t>(end - at) - kHeaderBytes;
       if (header.body_bytes() > body_here) break;
       if (!on_message(header, std::string_view(at + kHeaderBytes, header.body_bytes()))) break;
+      header_ = header;
       at += kHeaderBytes + header.body_bytes();
     }
     return static_cast<size_t>(at - input.data());

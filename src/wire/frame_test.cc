@@ -161,6 +161,7 @@ TEST(FrameScanner, TakesWholeMessagesUpToWhatIsNone) {
   const std::string two = message('Q', "ab") + message('S', "");
   EXPECT_EQ(whole_of(two, scanner), two.size());
   EXPECT_EQ(taken, "QabS");
+  EXPECT_EQ(scanner.last_type(), 'S');
   for (const std::string& rest :
        {std::string("Q"), header_only('Q', 5), message('X', ""), header_only('Q', 3),
         header_only('Q', kLargeMessageLengthMax + 1), message('?', ""), std::string()}) {
