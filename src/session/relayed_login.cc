@@ -332,7 +332,9 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
       other = server::second_try(opened->endpoint, {done.error(), server_response_},
                                  opened->stream.is_encrypted());
     }
-    request.early = login.from_client().take_rest();
+    std::string rest = login.from_client().take_rest();
+    request.early = Secret(rest);
+    wipe(rest);
     co_return done;
   }
   server::Connection connection{.stream = std::move(opened->stream),
