@@ -135,7 +135,7 @@ int Worker::accept_some(size_t listener) {
   return 0;
 }
 
-void Worker::adopt(Accepted accepted) {
+void Worker::adopt(const Accepted& accepted) {
   sessions_count_.fetch_add(1, std::memory_order_relaxed);
   loop_.post([this, accepted] {
     if (draining_) {

@@ -49,7 +49,7 @@ class Worker {
   const Slab& buffers() const { return slab_; }
 
   // Any thread.
-  void adopt(Accepted accepted);
+  void adopt(const Accepted& accepted);
   void apply(std::shared_ptr<const session::Snapshot> snapshot);
   // Stops accepting, tells so, and ends each session when its client is between transactions.
   void drain(std::latch& not_listening);
