@@ -1,7 +1,10 @@
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <numeric>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
@@ -72,6 +75,51 @@ Task<int> immediate(int value) {
 Task<int> deep(int depth) {
   if (depth == 0) co_return 0;
   co_return 1 + co_await deep(depth - 1);
+}
+
+void spin(Duration duration) {
+  Instant end = Clock::now() + duration;
+  while (Clock::now() < end) {
+  }
+}
+
+TEST(LoopOrderTest, WhoStepsAsideIsPassedByThoseWhoAreReady) {
+  Loop loop(std::make_unique<EpollBackend>());
+  constexpr size_t kSlow = 10;
+  constexpr int kRounds = 30;
+  std::array<int, kSlow> slow_turns{};
+  bool over = false;
+  for (int& turns : slow_turns) {
+    loop.spawn([](Loop& on, int& count, const bool& end) -> Task<> {
+      Waiter waiter(on);
+      while (!end) {
+        co_await waiter.step_aside();
+        spin(300us);
+        ++count;
+      }
+    }(loop, turns, over));
+  }
+  loop.spawn([](Loop& on, bool& end) -> Task<> {
+    Waiter waiter(on);
+    for (int i = 0; i < kRounds; ++i) co_await waiter.yield();
+    end = true;
+  }(loop, over));
+  while (!over) loop.run_once(true);
+  EXPECT_EQ(std::accumulate(slow_turns.begin(), slow_turns.end(), 0), kRounds)
+      << "one in each round, after the other";
+  auto [least, most] = std::ranges::minmax(slow_turns);
+  EXPECT_LE(most - least, 1) << "each in turn";
+  while (loop.spawned() > 0) loop.run_once(true);
+}
+
+TEST_P(LoopTest, WhoStepsAsideAloneGoesOnAtOnce) {
+  int turns = 0;
+  loop.spawn([](Loop& on, int& count) -> Task<> {
+    Waiter waiter(on);
+    for (; count < 100; ++count) co_await waiter.step_aside();
+  }(loop, turns));
+  run_to_end();
+  EXPECT_EQ(turns, 100);
 }
 
 TEST_P(LoopTest, TasksThatFinishAtOnceCostNoSuspension) {

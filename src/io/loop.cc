@@ -50,7 +50,7 @@ void Loop::run() {
 
 void Loop::run_once(bool may_wait) {
   Duration timeout = Duration{-1};
-  if (!may_wait || !ready_.empty() || has_mail_.load(std::memory_order_acquire) || stopped()) {
+  if (!may_wait || has_ready() || has_mail_.load(std::memory_order_acquire) || stopped()) {
     timeout = Duration::zero();
   } else if (!timers_.empty()) {
     timeout = std::max(timers_.next_deadline() - now_, Duration::zero());
@@ -77,6 +77,21 @@ void Loop::run_ready() {
   IntrusiveList<Waiter> turn;
   turn.take_all(ready_);
   while (Waiter* waiter = turn.pop_front()) waiter->resume();
+  run_behind();
+}
+
+// In turn, one after the other, at least one in a round, and no longer than others can wait. Some
+// turns each where there is time: a look at the sockets costs a system call.
+void Loop::run_behind() {
+  if (behind_.empty() && behind_turn_.empty()) return;
+  Instant end = backend_->now() + kBehindMax;
+  for (int turns = 0; turns < kBehindTurns; ++turns) {
+    if (behind_turn_.empty()) behind_turn_.take_all(behind_);
+    while (Waiter* waiter = behind_turn_.pop_front()) {
+      waiter->resume();
+      if (backend_->now() >= end) return;
+    }
+  }
 }
 
 void Loop::post(std::move_only_function<void()> action) {
@@ -147,6 +162,10 @@ void Waiter::raise(uint32_t bits) {
 
 void Waiter::schedule() {
   if (!linked()) loop_.ready_.push_back(*this);
+}
+
+void Waiter::schedule_behind() {
+  if (!linked()) loop_.behind_.push_back(*this);
 }
 
 void Waiter::resume() {

@@ -49,8 +49,8 @@ class Loop {
 
   // Serves until `stop`.
   void run();
-  // One round: the coroutines that are ready, then events (waiting for them if `may_wait`), due
-  // timers and mail.
+  // One round: events (waiting for them if `may_wait` and nobody is ready), due timers, mail, the
+  // coroutines that are ready, and some of those that have stepped aside.
   void run_once(bool may_wait);
   void stop();  // any thread
   bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
@@ -86,7 +86,13 @@ class Loop {
   friend class Acceptor;
   friend struct Spawned::promise_type;
 
+  // How long those who step aside may keep the others waiting in one round.
+  static constexpr Duration kBehindMax = 200us;
+  static constexpr int kBehindTurns = 4;
+
+  bool has_ready() const { return !ready_.empty() || !behind_.empty() || !behind_turn_.empty(); }
   void run_ready();
+  void run_behind();
   void run_mail();
   void submit_blocking(std::move_only_function<void()> work);
   Registration* take_registration();
@@ -97,6 +103,9 @@ class Loop {
   BlockingPool* pool_;
   Instant now_;
   IntrusiveList<Waiter> ready_;
+  // Who has stepped aside: since the last turn of these began, and what is left of that turn.
+  IntrusiveList<Waiter> behind_;
+  IntrusiveList<Waiter> behind_turn_;
   TimerHeap timers_;
 
   // Of closed sockets: the batch of events at hand may still point to them until it is done.

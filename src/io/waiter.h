@@ -33,18 +33,11 @@ class Waiter : public ListNode<> {
   }
 
   // Lets the other coroutines and the sockets have their turn. Goes on in the loop's next round.
-  auto yield() {
-    struct Awaiter {
-      Waiter& waiter;
-      bool await_ready() const { return false; }
-      void await_suspend(std::coroutine_handle<> self) {
-        waiter.suspend(self, ~0U);
-        waiter.schedule();
-      }
-      void await_resume() const {}
-    };
-    return Awaiter{*this};
-  }
+  auto yield() { return Turn{*this, false}; }
+
+  // As `yield`, for who has much to do: goes on when nobody is ready who has little, or when there
+  // is time left in a round.
+  auto step_aside() { return Turn{*this, true}; }
 
   // For awaiters that bring their own conditions.
   void suspend(std::coroutine_handle<> self, uint32_t mask) {
@@ -56,7 +49,19 @@ class Waiter : public ListNode<> {
 
  private:
   friend class Loop;
+  struct Turn {
+    Waiter& waiter;
+    bool behind;
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> self) {
+      waiter.suspend(self, ~0U);
+      behind ? waiter.schedule_behind() : waiter.schedule();
+    }
+    void await_resume() const {}
+  };
+
   void schedule();
+  void schedule_behind();
   void resume();
 
   Loop& loop_;

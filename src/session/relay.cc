@@ -43,12 +43,15 @@ io::Task<std::unique_ptr<Error>> Relay::run(std::unique_ptr<EarlyBytes> early) {
     check_end();
     if (ended_) break;
     if (early_ && nothing_in_hand()) early_.reset();
+    bool moves_much = moved_lately_bytes_ >= kMuchBytes;
+    moved_lately_bytes_ -= moved_lately_bytes_ / 8;
     if (again) {
-      co_await waiter_.yield();
+      co_await waiter_.step_aside();
       continue;
     }
     uint32_t woken = co_await waiter_.wait(wanted(to_server_) | wanted(to_client_) |
                                            wake::kDeadline | wake::kMail | wake::kBuffer);
+    if (moves_much) co_await waiter_.step_aside();
     waiter_.clear(woken & (wake::kMail | wake::kBuffer));
     told_of_buffer = (woken & wake::kBuffer) != 0;
     if ((woken & wake::kDeadline) != 0) end_with_cause();
@@ -158,6 +161,7 @@ void Relay::read(Flow& flow, size_t& budget) {
   }
   auto bytes = static_cast<size_t>(got);
   budget -= std::min(budget, bytes);
+  moved_lately_bytes_ += bytes;
   cells_[flow.from_client ? RouteCells::kBytesFromClients : RouteCells::kBytesToClients].add(bytes);
   flow.input = {flow.lease.data(), bytes};
   take(flow);

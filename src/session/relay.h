@@ -42,6 +42,10 @@ struct EarlyBytes {
 // the session, on the worker's thread; memory is bounded by one buffer for each direction.
 class Relay final : public SlabWaiter {
  public:
+  // Of the last turns, the older the less: whoever has moved so much has his next turn behind those
+  // who move little, so that a single statement does not wait for hundreds of sessions that pour.
+  static constexpr size_t kMuchBytes = 64 * 1024;
+
   Relay(tls::Stream& client, tls::Stream& server, RelayMachine& machine, io::Waiter& waiter,
         Slab& slab, observe::Cell* cells);
   ~Relay() = default;
@@ -109,7 +113,7 @@ class Relay final : public SlabWaiter {
   void buffer_is_free() override { waiter_.raise(wake::kBuffer); }
 
   // More in one turn would starve the loop's other sessions.
-  static constexpr size_t kTurnBytes = 256 * 1024;
+  static constexpr size_t kTurnBytes = 64 * 1024;
   // How long a server may go on answering a client that is gone or will be refused.
   static constexpr Duration kAbandonedMax = 60s;
 
@@ -120,6 +124,7 @@ class Relay final : public SlabWaiter {
   io::Timer deadline_;
   Slab& slab_;
   observe::Cell* cells_;  // of `kRouteMetrics`
+  size_t moved_lately_bytes_ = 0;
   bool ended_ = false;
   bool end_noted_ = false;
   bool end_when_idle_ = false;

@@ -584,6 +584,36 @@ TEST(RelayTest, ManySessionsShareOneBuffer) {
   for (auto& session : sessions) session->stop();
 }
 
+TEST(RelayTest, AStatementDoesNotWaitForAllSessionsThatPour) {
+  constexpr size_t kPouring = 100;
+  TestWorker worker(2 * kPouring);
+  std::vector<std::unique_ptr<Relayed>> pouring;
+  for (size_t i = 0; i < kPouring; ++i) {
+    pouring.push_back(std::make_unique<Relayed>(worker));
+    pouring.back()->start();
+    pouring.back()->client.say(msg('Q', std::string(4 << 20, 'q')));
+  }
+  auto moved_bytes = [&] {
+    uint64_t sum = 0;
+    for (const auto& session : pouring)
+      sum += session->metrics.route->total(RouteCells::kBytesFromClients);
+    return sum;
+  };
+  worker.run_until([&] { return moved_bytes() > 2 * kPouring * Relay::kMuchBytes; });
+  for (auto& session : pouring) session->server.turn();  // so that there is room for all
+  Relayed quick(worker);
+  quick.start();
+  quick.client.say(kSelect);
+  quick.client.turn();
+  uint64_t before = moved_bytes();
+  worker.loop.run_once(false);
+  EXPECT_LT(moved_bytes() - before, kPouring / 2 * Relay::kMuchBytes);
+  quick.server.turn();
+  EXPECT_EQ(quick.server.heard, kSelect);
+  quick.stop();
+  for (auto& session : pouring) session->stop();
+}
+
 TEST(RelayTest, ASessionThatEndsPassesOnTheBufferItWaitedFor) {
   TestWorker worker(1);
   Relayed first(worker);

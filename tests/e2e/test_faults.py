@@ -296,7 +296,7 @@ def test_a_server_that_talks_garbage(proxy_factory, garbage):
 
 
 def test_random_aborts_leave_nothing_behind(proxy_factory, pg18):
-    """A short form of the 100,000 cycles that the stress run makes."""
+    """A short form of the 100,000 cycles that `./dev test --soak` makes."""
     front = front_of(proxy_factory, pg18)
     connect(front).close()
     time.sleep(0.3)
