@@ -22,7 +22,8 @@ namespace {
 constexpr size_t kReadBytes = 64 * 1024;
 constexpr size_t kBulkRowBytes = 1024;  // the whole DataRow message
 constexpr size_t kBulkBlockRows = 256;
-constexpr size_t kMessageBytesMax = 1 << 20;
+constexpr size_t kMessageBytesMax = 1 << 20;  // of larger ones the rest is read and dropped
+constexpr size_t kUnsentBytesMax = 1 << 20;   // who does not read is not listened to either
 constexpr std::string_view kBulk = "select bulk(";
 
 // Every reply there is, built once.
@@ -79,6 +80,7 @@ class Connection {
   // False when the connection is over.
   bool on_readable();
   bool flush();
+  bool wants_read() const { return out_.size() + after_bulk_.size() < kUnsentBytesMax; }
   bool wants_write() const { return !out_.empty() || bulk_rows_left_ > 0; }
 
  private:
@@ -94,6 +96,7 @@ class Connection {
   const Replies& replies_;
   const std::string& verifier_;
   std::string in_;   // an incomplete message
+  size_t skip_ = 0;  // bytes left of a large one
   std::string out_;  // what the socket did not take
   std::optional<ScramServer> scram_;
   bool started_ = false;
@@ -127,10 +130,19 @@ bool Connection::on_readable() {
 // Consumes the whole messages at the front of `bytes`.
 bool Connection::take_messages(std::string_view& bytes) {
   for (;;) {
+    size_t skipped = std::min(skip_, bytes.size());
+    bytes.remove_prefix(skipped);
+    skip_ -= skipped;
     size_t type_bytes = started_ ? 1 : 0;
     if (bytes.size() < type_bytes + 4) return true;
     size_t length = load_u32(bytes.data() + type_bytes);
-    if (length < 4 || length > kMessageBytesMax) return false;
+    if (length < 4) return false;
+    if (length > kMessageBytesMax) {
+      if (!logged_in_) return false;
+      on_message(bytes[0], {});
+      skip_ = type_bytes + length;
+      continue;
+    }
     if (bytes.size() < type_bytes + length) return true;
     std::string_view body = bytes.substr(type_bytes + 4, length - 4);
     char type = bytes[0];
@@ -277,7 +289,7 @@ class FakeServer {
  private:
   struct Slot {
     std::unique_ptr<Connection> connection;
-    bool write_watched = false;
+    uint32_t watched = EPOLLIN;
   };
 
   void watch(int fd, int how, uint32_t events) {
@@ -299,9 +311,11 @@ class FakeServer {
       slots_.erase(slot);
       return;
     }
-    if (connection.wants_write() != slot->second.write_watched) {
-      slot->second.write_watched = connection.wants_write();
-      watch(fd, EPOLL_CTL_MOD, slot->second.write_watched ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    uint32_t wanted =
+        (connection.wants_read() ? EPOLLIN : 0U) | (connection.wants_write() ? EPOLLOUT : 0U);
+    if (wanted != slot->second.watched) {
+      slot->second.watched = wanted;
+      watch(fd, EPOLL_CTL_MOD, wanted);
     }
   }
 

@@ -5,7 +5,7 @@ test_usage() {
   cat <<'TEXT'
 usage: ./dev test [PART...] [-k EXPRESSION] [--seconds N]
 
-Installs what is needed, builds, and runs every part, or the parts named:
+Installs what is needed, builds, and runs every part but the last, or the parts named:
 
   --checks   layers, lone headers, formatting, file lengths, clang-tidy on changed files (CTest)
   --unit     unit tests of the release build (CTest)
@@ -13,6 +13,7 @@ Installs what is needed, builds, and runs every part, or the parts named:
   --asan     unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer
   --tsan     unit and stress tests under ThreadSanitizer
   --fuzz     every fuzzer for N seconds (default 5) over the kept corpus
+  --soak     100,000 clients that break off, 2,000 that mean harm; only when it is named
 
 -k EXPRESSION goes to pytest, and as a regular expression to CTest. All parts run also when one
 fails; the runners' own summary lines come last.
@@ -45,10 +46,12 @@ ctest_part() {
     ${expression:+-R "$expression"}
 }
 
+# pytest_part PRESET FOLDER [OPTION...]
 pytest_part() {
-  local preset=$1
-  TRUNKLINE_BINARY=$PWD/build/$preset/trunkline /usr/bin/python3 -m pytest tests/e2e \
-    -p no:cacheprovider -q --durations=5 \
+  local preset=$1 folder=$2
+  shift 2
+  TRUNKLINE_BINARY=$PWD/build/$preset/trunkline /usr/bin/python3 -m pytest "tests/$folder" \
+    -p no:cacheprovider -q --durations=5 "$@" \
     ${expression:+-k "$expression"}
 }
 
@@ -63,7 +66,7 @@ test_main() {
   local parts= expression= fuzz_seconds=5
   while [[ $# -gt 0 ]]; do
     case "$1" in
-      --checks | --unit | --e2e | --asan | --tsan | --fuzz) parts+=" ${1#--} " ;;
+      --checks | --unit | --e2e | --asan | --tsan | --fuzz | --soak) parts+=" ${1#--} " ;;
       -k)
         expression=${2:?-k needs an expression}
         shift
@@ -81,32 +84,33 @@ test_main() {
 
   local ctest_lines='tests passed,' pytest_lines='^=* ?[0-9]+ (passed|failed|skipped|error|deselected).* in '
   local count=1
-  if [[ $parts =~ checks|unit|e2e ]]; then count=$((count + 1)); fi
+  if [[ $parts =~ checks|unit|e2e|soak ]]; then count=$((count + 1)); fi
   local weight
-  for weight in checks:1 unit:1 e2e:2 asan:3 tsan:2 fuzz:1; do
+  for weight in checks:1 unit:1 e2e:2 asan:3 tsan:2 fuzz:1 soak:1; do
     if wanted "${weight%:*}"; then count=$((count + ${weight#*:})); fi
   done
   steps "$count"
 
   step "packages"
   setup_main build demo test
-  if [[ $parts =~ checks|unit|e2e ]]; then part build-release '^never$' build_preset release; fi
+  if [[ $parts =~ checks|unit|e2e|soak ]]; then part build-release '^never$' build_preset release; fi
   if wanted checks; then part checks "$ctest_lines" ctest_part release checks; fi
   if wanted unit; then part unit "$ctest_lines" ctest_part release 'unit|stress'; fi
   if wanted e2e; then
-    part e2e "$pytest_lines" pytest_part release
+    part e2e "$pytest_lines" pytest_part release e2e
     part demo '^demo: ' ./dev demo --check
   fi
   if wanted asan; then
     part build-asan '^never$' build_preset asan
     part unit-asan "$ctest_lines" ctest_part asan 'unit|stress'
-    part e2e-asan "$pytest_lines" pytest_part asan
+    part e2e-asan "$pytest_lines" pytest_part asan e2e
   fi
   if wanted tsan; then
     part build-tsan '^never$' build_preset tsan
     part unit-tsan "$ctest_lines" ctest_part tsan 'unit|stress'
   fi
   if wanted fuzz; then part fuzz '^fuzz [a-z0-9_]+: ' fuzz_part; fi
+  if wanted soak; then part soak "$pytest_lines" pytest_part release soak -s; fi
 
   echo
   echo "${bold}Summary$plain"
