@@ -5,7 +5,6 @@
 #include <cassert>
 #include <fmt/format.h>
 
-
 namespace trunkline::policy {
 
 namespace {
