@@ -87,7 +87,7 @@ class Loop {
   friend struct Spawned::promise_type;
 
   // How long those who step aside may keep the others waiting in one round.
-  static constexpr Duration kBehindMax = 200us;
+  static constexpr Duration kBehindMax = 50us;
   static constexpr int kBehindTurns = 4;
 
   bool has_ready() const { return !ready_.empty() || !behind_.empty() || !behind_turn_.empty(); }

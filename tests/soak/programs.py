@@ -21,22 +21,30 @@ def program(name: str) -> Path:
     return path
 
 
-def give_way(pid: int) -> None:
-    """To everybody else. Needs a session of its own: Linux shares the CPU among sessions first."""
-    os.setpriority(os.PRIO_PROCESS, pid, 19)
-    group = Path(f"/proc/{pid}/autogroup")
-    if group.exists():
-        group.write_text("19", encoding="ascii")
+# The last CPU is the proxy's, the others are for everybody else in the test.
+CPUS = sorted(os.sched_getaffinity(0))
+PROXY_CPUS, OTHER_CPUS = (CPUS[-1:], CPUS[:-1]) if len(CPUS) > 1 else (CPUS, CPUS)
 
 
-def go_first(pid: int, cpus: List[int]) -> None:
-    """On these CPUs, ahead of everybody where the system allows it; all threads there are now."""
-    for task in map(int, os.listdir(f"/proc/{pid}/task")):
-        os.sched_setaffinity(task, cpus or os.sched_getaffinity(0))
-        try:
-            os.sched_setscheduler(task, os.SCHED_FIFO, os.sched_param(1))
-        except PermissionError:
-            pass  # the figures are then those of a machine that does other things too
+def place(pid: int, cpus: List[int], nice: int = 0, real_time: bool = False) -> None:
+    """All threads that there are now: on these CPUs, and before or behind everybody else.
+
+    Linux shares the CPU among sessions first: the process needs one of its own. Real time is not
+    for who may be busy all the time: it is stopped for a twentieth of each second.
+    """
+    tasks = [int(each) for each in os.listdir(f"/proc/{pid}/task")]
+    for task in tasks:
+        os.sched_setaffinity(task, cpus)
+    try:
+        if real_time:
+            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+        for task in tasks:
+            os.setpriority(os.PRIO_PROCESS, task, nice)
+        group = Path(f"/proc/{pid}/autogroup")
+        if group.exists():
+            group.write_text(str(nice), encoding="ascii")
+    except PermissionError:
+        pass  # the figures are then those of a machine that does other things too
 
 
 class FastServer:

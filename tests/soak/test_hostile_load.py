@@ -18,7 +18,7 @@ import pytest
 from lib.pgwire import connect
 from lib.processes import resident_bytes
 from lib.trunkline import sanitized
-from soak.programs import (FastServer, finish_load, give_way, go_first, program,
+from soak.programs import (OTHER_CPUS, PROXY_CPUS, FastServer, finish_load, place, program,
                            raise_descriptor_limit, settled, start_load)
 
 OF_EACH_KIND = int(os.environ.get("TRUNKLINE_SOAK_HOSTILE", "2000")) // 4
@@ -54,7 +54,7 @@ class Hostile:
         self.process = start_load(program("tests/soak/soak_hostile"), "--target",
                                   f"{front.host}:{front.port}", "--of-each-kind", OF_EACH_KIND,
                                   stdin=True)
-        give_way(self.process.pid)
+        place(self.process.pid, OTHER_CPUS, nice=19)
         assert "ready" in json.loads(self.process.stdout.readline())
 
     def stop(self) -> dict:
@@ -73,10 +73,9 @@ def front(proxy_factory, tmp_path):
         routes=[{"match": {"user": "hostile"}, "upstream": "bad"}, {"upstream": "good"}],
         authentication=[{"method": "trust"}], memory_limit=f"{LIMIT_MIB}MiB", workers=1,
         log={"level": "error"})
-    give_way(bad.program.pid)
-    cpus = sorted(os.sched_getaffinity(0))
-    go_first(proxy.pid, cpus[-1:])
-    go_first(good.program.pid, cpus[:-1])
+    place(bad.program.pid, OTHER_CPUS, nice=19)
+    place(proxy.pid, PROXY_CPUS, nice=-20)
+    place(good.program.pid, OTHER_CPUS, real_time=True)
     yield proxy
     good.stop()
     bad.stop()
@@ -85,7 +84,7 @@ def front(proxy_factory, tmp_path):
 def p99_us(front) -> float:
     load = start_load(program("bench/bench_load"), "--target", f"{front.host}:{front.port}",
                       "--rate", RATE, "--clients", CLIENTS, "--seconds", SECONDS)
-    go_first(load.pid, sorted(os.sched_getaffinity(0))[:-1])
+    place(load.pid, OTHER_CPUS, real_time=True)
     told = finish_load(load, 60)
     assert told["requests"] > 0.9 * RATE * SECONDS, told
     return told["p99_us"]
