@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "base/text.h"
+
 namespace trunkline::sql {
 
 namespace {
@@ -32,8 +34,7 @@ constexpr std::pair<std::string_view, Encoding> kUnsafe[] = {
 
 Encoding encoding_of(std::string_view client_encoding) {
   std::string key;
-  for (char c : client_encoding) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  for (char c : to_lower(client_encoding)) {
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) key += c;
   }
   for (auto [name, encoding] : kUnsafe) {

@@ -6,9 +6,9 @@
 namespace trunkline::sql {
 
 // How characters of a client encoding are laid out, as far as the lexer must know. In most
-// encodings no byte of a longer character is below 0x80 and bytes may be looked at one by one. In
-// the others, which PostgreSQL knows on the client's side only, the second byte of a character may
-// be a quote's or a backslash's neighbour in ASCII: `0x5c` ends many characters of SJIS.
+// encodings no byte of a longer character is below 0x80, and bytes may be looked at one by one. In
+// the others, which PostgreSQL knows on the client's side only, a later byte may look like ASCII: a
+// backslash is the second byte of many characters of SJIS.
 enum class Encoding : uint8_t {
   ascii_safe,   // UTF8, LATIN1, EUC_*, …
   double_byte,  // BIG5, GBK, UHC: a high byte and any other

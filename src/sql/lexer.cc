@@ -1,7 +1,6 @@
 #include "sql/lexer.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace trunkline::sql {
 
@@ -23,18 +22,13 @@ constexpr bool is_space(char c) {
 constexpr bool is_newline(char c) {
   return c == '\n' || c == '\r';
 }
-constexpr char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 }  // namespace
 
 void Lexer::feed(std::string_view text) {
   while (!text.empty()) {
     if (size_t dull = dull_bytes(text); dull > 0) {
-      size_t room = kTextBytesMax - std::min(kTextBytesMax, text_.size());
-      text_.append(text.substr(0, std::min(dull, room)));
-      cut_ |= dull > room;
+      keep(text.substr(0, dull));
       at_ += dull;
       text.remove_prefix(dull);
       continue;
@@ -165,9 +159,8 @@ void Lexer::step_between(char c) {
 
 void Lexer::step_word(char c) {
   if (continues_word(c)) return keep(c);
-  char letter = text_.size() == 1 ? lower(text_[0]) : '\0';
-  bool is_string = c == '\'' && std::strchr("ebxn", letter) != nullptr && letter != '\0';
-  if (is_string) {
+  char letter = text_.size() == 1 ? static_cast<char>(text_[0] | 0x20) : '\0';  // in lower case
+  if (c == '\'' && std::string_view("ebxn").contains(letter)) {
     keep(c);
     kind_ = TokenKind::string;
     bool bits = letter == 'b' || letter == 'x';
@@ -367,12 +360,10 @@ void Lexer::begin(TokenKind kind, State state, char c) {
   cut_ = false;
 }
 
-void Lexer::keep(char c) {
-  if (text_.size() < kTextBytesMax) {
-    text_ += c;
-  } else {
-    cut_ = true;
-  }
+void Lexer::keep(std::string_view bytes) {
+  size_t room = kTextBytesMax - text_.size();
+  text_.append(bytes.substr(0, room));
+  cut_ |= bytes.size() > room;
 }
 
 void Lexer::end_token(uint64_t end) {

@@ -111,7 +111,8 @@ class Lexer {
   void step_dollar_body(char c);
   void step_inside_character(char c);
   void begin(TokenKind kind, State state, char c);
-  void keep(char c);
+  void keep(std::string_view bytes);
+  void keep(char c) { keep(std::string_view(&c, 1)); }
   void end_token(uint64_t end);
   void symbol(uint64_t offset, char c);
   void begin_string(bool backslashes, bool doubles);

@@ -116,8 +116,7 @@ class FrameScanner {
     const char* const end = at + input.size();
     while (static_cast<size_t>(end - at) >= kHeaderBytes) {
       Header header = parse(at);
-      uint32_t max = rules.length_max[static_cast<uint8_t>(header.type)];
-      if (max == 0 || header.body_bytes() > max - kLengthBytes) [[unlikely]]
+      if (!fits(rules, header)) [[unlikely]]
         break;
       size_t body_here = static_cast<size_t>(end - at) - kHeaderBytes;
       if (header.body_bytes() > body_here) break;
@@ -147,11 +146,16 @@ class FrameScanner {
     return {bytes[0], load_big_endian<uint32_t>(bytes + 1)};
   }
 
+  static bool fits(const FrameRules& rules, Header header) {
+    uint32_t max = rules.length_max[static_cast<uint8_t>(header.type)];
+    return max != 0 && header.length - kLengthBytes <= max - kLengthBytes;
+  }
+
   bool accept(Header header) {
-    uint32_t max = rules_->length_max[static_cast<uint8_t>(header.type)];
-    if (header.length - kLengthBytes <= max - kLengthBytes && max != 0) [[likely]]
+    if (fits(*rules_, header)) [[likely]]
       return true;
-    violation_ = max == 0 ? Violation::unknown_type : Violation::length;
+    bool known = rules_->length_max[static_cast<uint8_t>(header.type)] != 0;
+    violation_ = known ? Violation::length : Violation::unknown_type;
     return false;
   }
 
