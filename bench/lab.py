@@ -125,6 +125,29 @@ class Lab:
             cpus, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
+    def start_held_load(self, proxy, needs, arguments):
+        """Logged in, warm and at rest; measure_held makes it work."""
+        load = self.start_load(proxy, needs, arguments)
+        self.next_line(load)
+        return load
+
+    def measure_held(self, load):
+        load.stdin.write("go\n")
+        load.stdin.flush()
+        sample = self.next_line(load)
+        self.next_line(load)  # at rest again
+        return sample
+
+    def next_line(self, load):
+        line = load.stdout.readline()
+        if not line:
+            raise SystemExit("bench: the load generator ended early")
+        return json.loads(line)
+
+    def release(self, load):
+        load.communicate("done\n")
+        self.processes.remove(load)
+
     def finish_load(self, process, what):
         output, _ = process.communicate()
         self.processes.remove(process)

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fmt/core.h>
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <sys/epoll.h>
@@ -107,7 +108,7 @@ class Run final : ClientEvents {
       case Mode::login:
         log_in_all(options_.clients);
         measure();
-        break;
+        return;
       case Mode::idle:
         log_in_all(options_.login_concurrency);
         while (settled_ < clients_.size()) turn(-1);
@@ -120,9 +121,9 @@ class Run final : ClientEvents {
         while (settled_ < clients_.size()) turn(-1);
         start_load();
         measure();
+        return;
     }
     report();
-    if (options_.hold) std::getchar();  // the tracer goes before the connections do
   }
 
  private:
@@ -186,20 +187,31 @@ class Run final : ClientEvents {
 
   void measure() {
     turn_until(now_ns() + static_cast<uint64_t>(options_.warm_up_s * 1e9));
-    if (options_.hold) hold();
-    start_measuring();
-    turn_until(started_ns_ + static_cast<uint64_t>(options_.seconds * 1e9));
-    if (options_.hold) drain();
+    if (options_.hold) {
+      while (told_to_go()) measure_once();
+    } else {
+      measure_once();
+    }
   }
 
-  // Comes to rest, says so and waits for a line, so that a tracer sees whole requests only.
-  void hold() {
+  void measure_once() {
+    start_measuring();
+    for (Client* client : std::exchange(resting_, {})) go_on(*client);
+    turn_until(started_ns_ + static_cast<uint64_t>(options_.seconds * 1e9));
+    if (options_.hold) drain();
+    report();
+  }
+
+  // Comes to rest, says so and waits for a line: a tracer sees whole requests only, and the loads of
+  // several proxies take turns. Any other line than "go" is the end.
+  bool told_to_go() {
     drain();
     fmt::print("{{\"ready\": {}}}\n", clients_.size());
     std::fflush(stdout);
-    std::getchar();
+    std::string line;
+    std::getline(std::cin, line);
     draining_ = false;
-    for (Client* client : std::exchange(resting_, {})) go_on(*client);
+    return line == "go";
   }
 
   void drain() {

@@ -38,7 +38,7 @@ Options read_options(int argc, char** argv) {
   app.add_option("--samples", options.samples, "file for the latency of every request");
   app.add_option("--watch", options.watch, "process whose CPU time is measured; may be repeated");
   app.add_flag("--hold", options.hold,
-               "wait for a line before measuring and another one at the end; not with --rate");
+               "measure at each line \"go\", at rest before and after; not with --rate");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -2,9 +2,20 @@
 import statistics
 
 
+FEW = 8
+
+
+def bounds(values):
+    """The least and the most of few values, the ends of the middle half of many."""
+    if len(values) <= FEW:
+        return min(values), max(values)
+    lower, _, upper = statistics.quantiles(values, n=4)
+    return lower, upper
+
+
 def spread(values, digits=3):
-    """'median (least–most)'."""
-    low, high = number(min(values), digits), number(max(values), digits)
+    """'median (from–to)'."""
+    low, high = (number(bound, digits) for bound in bounds(values))
     return f"{number(statistics.median(values), digits)} ({low}–{high})"
 
 
@@ -17,9 +28,14 @@ def number(value, digits=3):
 
 
 def ratios(samples, variant, reference):
-    """The ratio of each round: both were measured within the same minute."""
-    pairs = zip(samples.get(variant, []), samples.get(reference, []))
-    return [ours["cost"] / theirs["cost"] for ours, theirs in pairs if theirs["cost"] > 0]
+    """The ratio of each slice where there are slices, else of each round: what is compared was
+    measured within a second, or within a minute."""
+    ours, theirs = costs(samples, variant), costs(samples, reference)
+    return [one / other for one, other in zip(ours, theirs) if other > 0]
+
+
+def costs(samples, variant):
+    return [cost for sample in samples.get(variant, []) for cost in sample.get("costs", [sample["cost"]])]
 
 
 def verdict(scenario, samples):
@@ -37,7 +53,8 @@ def verdict(scenario, samples):
             return None
         what = f"{ours}: {spread(values)} of {limit.reference}"
     met = statistics.median(values) <= limit.most
-    within = min(values) <= limit.most <= max(values)
+    low, high = bounds(values)
+    within = low <= limit.most <= high
     word = "met" if met else "NOT met"
     return f"{what}; at most {limit.most:g}: {word}{', but within the spread' if within else ''}"
 
@@ -87,7 +104,8 @@ def document(about, sections):
     rows = "\n".join(f"- {key}: {value}" for key, value in about.items())
     return (
         f"# Measurements of {about['date']}\n\n{rows}\n\n"
-        "Every figure is the median of the rounds with the least and the most in parentheses; a "
-        "ratio is taken within each round. Proxies run on one CPU of their own, load and server on "
-        "the others.\n\n" + "\n".join(sections)
+        "Every figure is the median of the rounds with the least and the most in parentheses. Ratios "
+        "of streams are taken within each pair of slices of 0.2 s, their median with the middle half "
+        "in parentheses; other ratios within each round. Proxies run on one CPU of their own, load "
+        "and server on the others.\n\n" + "\n".join(sections)
     )

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs the proxies interleaved, round by round, and writes what they cost; see ./dev bench --help."""
 import argparse
+import dataclasses
 import datetime
 import json
 import os
@@ -94,14 +95,12 @@ class Progress:
 def run_scenario(lab, scenario, variants, arguments, progress):
     result = {"samples": {variant: [] for variant in variants}, "system_calls": {}}
 
-    def start(variant):
+    def start(variant, **more_needs):
         name, needs = scenario.proxy_of(variant)
-        return PROXIES[name](lab, needs)
+        return PROXIES[name](lab, dataclasses.replace(needs, **more_needs))
 
     for round_number in range(1, arguments.rounds + 1):
-        for variant in variants:
-            with start(variant) as proxy:
-                sample = scenario.measure(lab, proxy, arguments.seconds)
+        for variant, sample in scenario.measure_round(lab, start, variants, arguments.seconds):
             result["samples"][variant].append(sample)
             cost = f"{report.number(sample['cost'])} {scenario.unit}"
             progress.say(f"{scenario.name}, round {round_number}, {variant}: {cost}")

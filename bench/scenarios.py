@@ -1,9 +1,10 @@
 """What is measured. A sample is a dictionary of numbers; `cost` is the one that is compared."""
+import contextlib
 import dataclasses
-import json
 import pathlib
 import re
 import signal
+import statistics
 import subprocess
 import time
 
@@ -14,6 +15,7 @@ STORM_LOGINS = 500
 STREAM_REQUESTS_PER_S = 1000
 BULK_CLIENTS = 4
 DESCRIPTORS_SPARE = 200
+SLICE_S = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,12 @@ class Scenario:
     def proxy_of(self, variant):
         return variant, self.needs
 
+    def measure_round(self, lab, start, variants, seconds):
+        """A sample of each variant, one after the other."""
+        for variant in variants:
+            with start(variant) as proxy:
+                yield variant, self.measure(lab, proxy, seconds)
+
 
 @dataclasses.dataclass(frozen=True)
 class Stream(Scenario):
@@ -57,10 +65,36 @@ class Stream(Scenario):
     scale: float = 1e3  # nanoseconds of CPU for each request to the unit of cost
     traced: bool = True
 
-    def measure(self, lab, proxy, seconds):
-        process = lab.start_load(proxy, proxy.needs, [*self.load, "--seconds", seconds])
-        sample = lab.finish_load(process, f"{self.name} through {proxy.name}")
+    def measure_round(self, lab, start, variants, seconds):
+        """All are up and under load at once, and take turns in slices that are short against the
+        moods of a shared machine; the order turns round each time, so that a drift favours none."""
+        with contextlib.ExitStack() as stack:
+            loads = {variant: self.start_held(lab, stack, start(variant)) for variant in variants}
+            slices = {variant: [] for variant in variants}
+            for number in range(max(1, round(seconds / SLICE_S))):
+                for variant in variants if number % 2 == 0 else reversed(variants):
+                    slices[variant].append(lab.measure_held(loads[variant]))
+            for load in loads.values():
+                lab.release(load)
+        for variant in variants:
+            yield variant, self.sample_of(slices[variant])
+
+    def start_held(self, lab, stack, proxy):
+        stack.enter_context(proxy)
+        arguments = [*self.load, "--hold", "--warm-up", 0.5, "--seconds", SLICE_S]
+        return lab.start_held_load(proxy, proxy.needs, arguments)
+
+    def sample_of(self, slices):
+        sample = {key: sum(part[key] for part in slices) for key in ("requests", "bytes", "seconds", "cpu_ns")}
+        for key in ("p50_us", "p99_us", "p999_us"):
+            sample[key] = statistics.median(part[key] for part in slices)
+        sample["threads_ns"] = {
+            thread: sum(part["threads_ns"].get(thread, 0) for part in slices)
+            for thread in slices[-1]["threads_ns"]
+        }
+        sample["requests_per_s"] = sample["requests"] / sample["seconds"]
         sample["cost"] = sample["cpu_ns"] / self.done(sample) / self.scale
+        sample["costs"] = [part["cpu_ns"] / self.done(part) / self.scale for part in slices]
         return sample
 
     def done(self, sample):
@@ -69,8 +103,7 @@ class Stream(Scenario):
     def trace(self, lab, proxy):
         """System calls for each request, from a short run of its own: tracing is slow."""
         arguments = [*self.load, "--hold", "--warm-up", 0.3, "--seconds", 1]
-        process = lab.start_load(proxy, proxy.needs, arguments)
-        process.stdout.readline()
+        load = lab.start_held_load(proxy, proxy.needs, arguments)
         table = proxy.folder / "strace"
         tracer = subprocess.Popen(
             ["strace", "-c", "-f", "-o", table, "-p", str(proxy.process.pid)],
@@ -78,14 +111,10 @@ class Stream(Scenario):
         )  # fmt: skip
         if "attached" not in tracer.stderr.readline():
             raise SystemExit("bench: strace may not attach; run as root or allow ptrace")
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        output = process.stdout.readline()
+        sample = lab.measure_held(load)
         tracer.send_signal(signal.SIGINT)
         tracer.communicate()
-        process.communicate("done\n")
-        lab.processes.remove(process)
-        sample = json.loads(output)
+        lab.release(load)  # after the tracer: the ends of connections are not of a request
         calls = {}
         for line in table.read_text().splitlines():
             match = re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", line)
@@ -102,8 +131,8 @@ class Bulk(Stream):
     traced: bool = False
     columns: tuple = (("gb_per_s", "GB/s"),)
 
-    def measure(self, lab, proxy, seconds):
-        sample = super().measure(lab, proxy, seconds)
+    def sample_of(self, slices):
+        sample = super().sample_of(slices)
         return {**sample, "gb_per_s": sample["bytes"] / 1e9 / sample["seconds"]}
 
     def done(self, sample):
@@ -128,30 +157,25 @@ class Workers(Stream):
         workers = 2 if variant == "two workers" else 1
         return "trunkline", dataclasses.replace(self.needs, workers=workers)
 
-    def measure(self, lab, proxy, seconds):
-        sample = super().measure(lab, proxy, seconds)
-        with type(proxy)(lab, dataclasses.replace(proxy.needs, watched=True)) as watched:
-            sample |= self.watch(lab, watched)
-        return sample
+    def measure_round(self, lab, start, variants, seconds):
+        for variant, sample in super().measure_round(lab, start, variants, seconds):
+            with start(variant, watched=True) as watched:
+                yield variant, sample | self.watch(lab, watched)
 
     def watch(self, lab, proxy):
         arguments = [*self.load, "--hold", "--warm-up", 0.3, "--seconds", 1]
-        process = lab.start_load(proxy, proxy.needs, arguments)
-        process.stdout.readline()
+        load = lab.start_held_load(proxy, proxy.needs, arguments)
         # A scrape takes locks, too: none between the two readings of the counter.
         requests_before = proxy.by_worker("worker_requests_total")
         sessions = proxy.by_worker("worker_sessions")
         locks_before = proxy.locks_taken()
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        sample = json.loads(process.stdout.readline())
+        sample = lab.measure_held(load)
         locks = proxy.locks_taken() - locks_before
         requests = [
             after - before
             for before, after in zip(requests_before, proxy.by_worker("worker_requests_total"))
         ]
-        process.communicate("done\n")
-        lab.processes.remove(process)
+        lab.release(load)
         return {
             "sessions_least": least_share(sessions),
             "requests_least": least_share(requests),
