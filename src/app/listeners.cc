@@ -6,6 +6,7 @@
 
 #include "app/snapshot.h"
 #include "io/listen.h"
+#include "io/tcp_options.h"
 
 namespace trunkline::app {
 
@@ -41,6 +42,7 @@ std::expected<void, std::string> Listeners::open(const std::vector<config::Liste
       return socket.address.to_string() == address->to_string();
     });
     if (given != inherited.end()) {
+      if (address->is_ip()) io::set_tcp_options(given->fd);
       fds_.push_back(given->fd);
       inherited.erase(given);
     } else {

@@ -1,17 +1,55 @@
 #include "base/random.h"
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <sys/random.h>
 
 namespace trunkline {
 
-void fill_random(std::span<char> bytes) {
+namespace {
+
+void fill_from_system(std::span<char> bytes) {
   while (!bytes.empty()) {
     ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) std::abort();
     bytes = bytes.subspan(static_cast<size_t>(got));
+  }
+}
+
+// What was asked of the system and not given out yet: a login takes a few bytes at a time, and a
+// system call for each of them costs more than the bytes. What is given out is wiped here.
+class Reserve {
+ public:
+  ~Reserve() { explicit_bzero(bytes_.data(), bytes_.size()); }
+
+  void take(std::span<char> into) {
+    if (into.size() > left_) {
+      fill_from_system(bytes_);
+      left_ = bytes_.size();
+    }
+    left_ -= into.size();
+    std::memcpy(into.data(), bytes_.data() + left_, into.size());
+    explicit_bzero(bytes_.data() + left_, into.size());
+  }
+
+  static constexpr size_t kTakenMax = 64;
+
+ private:
+  std::array<char, 512> bytes_{};
+  size_t left_ = 0;
+};
+
+}  // namespace
+
+void fill_random(std::span<char> bytes) {
+  thread_local Reserve reserve;
+  if (bytes.size() <= Reserve::kTakenMax) {
+    reserve.take(bytes);
+  } else {
+    fill_from_system(bytes);
   }
 }
 

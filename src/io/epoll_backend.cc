@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "io/tcp_options.h"
 
 namespace trunkline::io {
 
@@ -30,14 +30,6 @@ uint8_t readiness_of(uint32_t bits) {
   if ((bits & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) ready |= kWritable;
   if ((bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ready |= kHangup;
   return ready;
-}
-
-// Small requests and replies must not wait for an acknowledgement (Nagle). A peer that vanished
-// without a word must not hold its session for ever: the system's keep-alive finds it out.
-void set_tcp_options(int fd) {
-  int one = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
 }
 
 }  // namespace
@@ -126,9 +118,7 @@ std::expected<std::pair<int, SocketAddress>, int> EpollBackend::accept(int fd) {
         accept4(fd, reinterpret_cast<sockaddr*>(&raw), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   } while (accepted < 0 && (errno == EINTR || errno == ECONNABORTED));
   if (accepted < 0) return std::unexpected(-errno);
-  auto peer = SocketAddress::from_raw(reinterpret_cast<sockaddr*>(&raw), length);
-  if (peer.is_ip()) set_tcp_options(accepted);
-  return std::pair{accepted, peer};
+  return std::pair{accepted, SocketAddress::from_raw(reinterpret_cast<sockaddr*>(&raw), length)};
 }
 
 std::expected<int, int> EpollBackend::connect(const SocketAddress& to) {

@@ -112,6 +112,31 @@ TEST(LoopOrderTest, WhoStepsAsideIsPassedByThoseWhoAreReady) {
   while (loop.spawned() > 0) loop.run_once(true);
 }
 
+// Logins wait so: however many there are, who is in waits for few of them.
+TEST(LoopOrderTest, WhoIsNotInYetIsPassedByThoseWhoAre) {
+  Loop loop(std::make_unique<EpollBackend>());
+  constexpr int kNewcomers = 100;
+  int let_in = 0;
+  int let_in_at_the_turn = -1;
+  for (int i = 0; i < kNewcomers; ++i) {
+    loop.spawn([](Loop& on, int& count) -> Task<> {
+      Waiter waiter(on, Place::behind);
+      co_await waiter.yield();
+      spin(100us);
+      ++count;
+    }(loop, let_in));
+  }
+  loop.spawn([](Loop& on, const int& count, int& seen) -> Task<> {
+    Waiter waiter(on);
+    co_await waiter.yield();
+    co_await waiter.yield();
+    seen = count;
+  }(loop, let_in, let_in_at_the_turn));
+  while (loop.spawned() > 0) loop.run_once(true);
+  EXPECT_EQ(let_in_at_the_turn, 1);
+  EXPECT_EQ(let_in, kNewcomers);
+}
+
 TEST_P(LoopTest, WhoStepsAsideAloneGoesOnAtOnce) {
   int turns = 0;
   loop.spawn([](Loop& on, int& count) -> Task<> {

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/tcp_options.h"
+
 namespace trunkline::io {
 
 namespace {
@@ -42,6 +44,7 @@ std::expected<int, std::string> open_listener(const SocketAddress& address,
     remove_stale_socket(address);
   } else {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    set_tcp_options(fd);
     if (address.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   }
   if (bind(fd, address.raw(), address.raw_length()) < 0) return failed(fd, address, "listen on");

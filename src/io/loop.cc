@@ -80,11 +80,13 @@ void Loop::run_ready() {
   run_behind();
 }
 
-// In turn, one after the other, at least one in a round, and no longer than others can wait. Some
-// turns each where there is time: a look at the sockets costs a system call.
+// In turn, one after the other, at least one in a round, and no longer than others can wait: those
+// who have waited for many others do not notice a part of that. Some turns each where there is
+// time: a look at the sockets costs a system call.
 void Loop::run_behind() {
   if (behind_.empty() && behind_turn_.empty()) return;
-  Instant end = backend_->now() + kBehindMax;
+  Instant begin = backend_->now();
+  Instant end = begin + std::max(kBehindMax, (begin - now_) / kBehindShare);
   for (int turns = 0; turns < kBehindTurns; ++turns) {
     if (behind_turn_.empty()) behind_turn_.take_all(behind_);
     while (Waiter* waiter = behind_turn_.pop_front()) {
@@ -157,15 +159,12 @@ void Loop::recycle_retired() {
 
 void Waiter::raise(uint32_t bits) {
   ready_ |= bits;
-  if (waiting_ && (ready_ & mask_) != 0) schedule();
+  if (waiting_ && (ready_ & mask_) != 0) schedule(place_);
 }
 
-void Waiter::schedule() {
-  if (!linked()) loop_.ready_.push_back(*this);
-}
-
-void Waiter::schedule_behind() {
-  if (!linked()) loop_.behind_.push_back(*this);
+void Waiter::schedule(Place place) {
+  if (linked()) return;
+  (place == Place::ahead ? loop_.ready_ : loop_.behind_).push_back(*this);
 }
 
 void Waiter::resume() {

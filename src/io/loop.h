@@ -86,8 +86,10 @@ class Loop {
   friend class Acceptor;
   friend struct Spawned::promise_type;
 
-  // How long those who step aside may keep the others waiting in one round.
+  // How long those behind may keep the others waiting in one round: so long, or this part of what
+  // the others took themselves.
   static constexpr Duration kBehindMax = 50us;
+  static constexpr int kBehindShare = 4;
   static constexpr int kBehindTurns = 4;
 
   bool has_ready() const { return !ready_.empty() || !behind_.empty() || !behind_turn_.empty(); }
@@ -103,7 +105,7 @@ class Loop {
   BlockingPool* pool_;
   Instant now_;
   IntrusiveList<Waiter> ready_;
-  // Who has stepped aside: since the last turn of these began, and what is left of that turn.
+  // Who is behind: since the last turn of these began, and what is left of that turn.
   IntrusiveList<Waiter> behind_;
   IntrusiveList<Waiter> behind_turn_;
   TimerHeap timers_;

@@ -89,8 +89,10 @@ void Socket::shutdown_write() {
 
 void Socket::close() {
   if (!is_open()) return;
-  Backend& backend = loop_->backend();
-  backend.close(release());
+  int fd = registration_->fd;
+  registration_->bind(nullptr, 0);
+  loop_->retire(std::exchange(registration_, nullptr));
+  loop_->backend().close(fd);  // which also takes it out of the set that is waited for
 }
 
 int Socket::release() {

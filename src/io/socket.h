@@ -32,7 +32,8 @@ struct Registration {
   void bind(Waiter* to, uint8_t to_shift);
 };
 
-// Waits for one kind of readiness of one socket; `Socket::wait_readable` makes it.
+// Waits for one kind of readiness of one socket; `Socket::wait_readable` makes it. Behind those
+// that are in: a thousand logins at once must not be felt by them.
 struct ReadyAwaiter {
   static constexpr uint32_t kElapsed = 1U << 31;
 
@@ -40,7 +41,7 @@ struct ReadyAwaiter {
       : registration(to),
         wanted(readiness),
         deadline(until),
-        waiter(loop),
+        waiter(loop, Place::behind),
         timer(waiter, kElapsed) {}
   // A coroutine may be destroyed while it waits, as the loop does at its end.
   ~ReadyAwaiter() { restore_binding(); }

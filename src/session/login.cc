@@ -263,6 +263,7 @@ void Session::record_login(std::string_view method, policy::Encryption encryptio
   Duration duration = environment_.loop.now() - began_;
   observe::record(connected_->cells + RouteCells::kLoginSeconds, observe::kLatencyBuckets,
                   duration);
+  if (!observe::log_enabled(observe::Level::info)) return;
   observe::log(observe::Level::info, "session opened",
                {{"session", id_},
                 {"client", peer_.to_string()},

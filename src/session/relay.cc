@@ -221,7 +221,9 @@ void Relay::note_end(Reason reason, Side side) {
 void Relay::finish_writing(Flow& flow) {
   if (flow.written_all || is_pending(flow)) return;
   flow.written_all = true;
-  if (flow.from_client && !violation_ && !flow.discard) flow.to.shutdown_write();
+  if (!flow.from_client || violation_ || flow.discard) return;
+  flow.to.shutdown_write();
+  flow.shut = true;
 }
 
 void Relay::receiver_lost(Flow& flow) {

@@ -63,7 +63,7 @@ class Relay final : public SlabWaiter {
     return !client_gone_ && !is_pending(to_client_) && machine_.client_stream_at_boundary();
   }
   bool server_can_hear() const {
-    return !to_server_.discard && !is_pending(to_server_) && machine_.server_stream_at_boundary();
+    return !to_server_.discard && !to_server_.shut && !is_pending(to_server_) && machine_.server_stream_at_boundary();
   }
 
   // Since when a buffer is held by bytes that this client does not read, or that its server does
@@ -79,6 +79,7 @@ class Relay final : public SlabWaiter {
     bool from_client;
     bool read_all = false;     // nothing more will be read: end of file, Terminate or a violation
     bool written_all = false;  // ... and all of it has been passed on
+    bool shut = false;         // ... and the receiver has been told that nothing comes after it
     bool starved = false;      // waits for the slab
     bool discard = false;      // the receiver is gone: read on, so that the sender can finish
     Instant stalled_since = Instant::max();  // the receiver takes nothing of what is in hand

@@ -174,6 +174,7 @@ void Session::record_close(const Error& error) {
                   error.reason == Reason::client_closed ||
                   error.reason == Reason::client_not_session || error.reason == Reason::drain;
   observe::Level level = expected ? observe::Level::info : observe::Level::warn;
+  if (!observe::log_enabled(level)) return;
   Duration lifetime = environment_.loop.now() - began_;
   observe::log(level, "session closed",
                {{"session", id_},

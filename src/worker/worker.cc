@@ -96,7 +96,7 @@ bool Worker::is_full() {
 
 io::Task<> Worker::accept_loop(size_t listener) {
   std::unique_ptr<io::Acceptor>& acceptor = acceptors_[listener];
-  io::Waiter waiter(loop_);
+  io::Waiter waiter(loop_, io::Place::behind);
   bool failing = false;
   while (!draining_) {
     if (!acceptor) {

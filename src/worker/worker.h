@@ -65,7 +65,7 @@ class Worker {
   static constexpr size_t kBufferBytes = 64 * 1024;
   // Free buffers kept for the next burst.
   static constexpr size_t kBuffersKept = 32;
-  static constexpr size_t kAcceptsPerWake = 64;
+  static constexpr size_t kAcceptsPerWake = 8;
   static constexpr Duration kReliefInterval = 500ms;
 
   // How long the backlog is left alone when there is no room, before the next look.
