@@ -202,8 +202,8 @@ class Run final : ClientEvents {
     report();
   }
 
-  // Comes to rest, says so and waits for a line: a tracer sees whole requests only, and the loads of
-  // several proxies take turns. Any other line than "go" is the end.
+  // Comes to rest, says so and waits for a line: a tracer sees whole requests only, and the loads
+  // of several proxies take turns. Any other line than "go" is the end.
   bool told_to_go() {
     drain();
     fmt::print("{{\"ready\": {}}}\n", clients_.size());

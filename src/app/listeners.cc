@@ -68,6 +68,7 @@ std::expected<void, std::string> Listeners::open(const std::vector<config::Liste
 
 std::string Listeners::difference(const std::vector<config::Listen>& listen) const {
   std::vector<std::string> wanted;
+  wanted.reserve(listen.size());
   for (const config::Listen& entry : listen) wanted.push_back(listener_name(entry));
   if (wanted == names_) return "";
   return "the addresses of \"listen\" cannot change while serving: restart to listen elsewhere";

@@ -53,13 +53,10 @@ Socket::Socket(Loop& loop, int fd, bool is_unix)
 
 ssize_t Socket::recv(std::span<char> into) {
   ssize_t got = loop_->backend().recv(registration_->fd, into);
-  if (got == -EAGAIN) {
-    registration_->clear(kReadable);
-  } else if (got > 0 && static_cast<size_t>(got) < into.size() && !hung_up()) {
-    // Short: drained. New bytes come with a new edge. Not so after a hang-up, whose edge has been
-    // and gone.
-    registration_->clear(kReadable);
-  }
+  // Short: drained. New bytes come with a new edge. Not so after a hang-up, whose edge has been and
+  // gone.
+  bool is_short = got > 0 && static_cast<size_t>(got) < into.size() && !hung_up();
+  if (got == -EAGAIN || is_short) registration_->clear(kReadable);
   return got;
 }
 

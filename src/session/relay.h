@@ -63,7 +63,8 @@ class Relay final : public SlabWaiter {
     return !client_gone_ && !is_pending(to_client_) && machine_.client_stream_at_boundary();
   }
   bool server_can_hear() const {
-    return !to_server_.discard && !to_server_.shut && !is_pending(to_server_) && machine_.server_stream_at_boundary();
+    return !to_server_.discard && !to_server_.shut && !is_pending(to_server_) &&
+           machine_.server_stream_at_boundary();
   }
 
   // Since when a buffer is held by bytes that this client does not read, or that its server does
