@@ -56,6 +56,7 @@ class IntrusiveList {
     return nodes;
   }
   T& front() { return *static_cast<T*>(head_.next_); }
+  T& back() { return *static_cast<T*>(head_.prev_); }
 
   void push_back(T& object) { insert_before(head_, object); }
   void push_front(T& object) { insert_before(*head_.next_, object); }

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <atomic>
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace trunkline::pool {
+
+// What several pools share a limit on: `max_connections` of an upstream, a database or a user.
+struct CapName {
+  enum class Kind : uint8_t { upstream, database, user };
+
+  Kind kind;
+  std::string name;
+
+  auto operator<=>(const CapName&) const = default;
+};
+
+// How many server connections one pool may have.
+struct Limits {
+  uint32_t size = 0;
+  uint32_t reserve = 0;     // more than `size`, for those who have waited too long
+  uint32_t guaranteed = 0;  // kept free for this pool under every cap it shares
+};
+
+// A pool as the ledger sees it. Called by any thread, never under the ledger's lock.
+class Tenant {
+ public:
+  virtual ~Tenant() = default;
+  virtual uint32_t idle() const = 0;
+  // There may be room for one more by now: `open` again, or `withdraw`.
+  virtual void on_room() = 0;
+  // Others need room: close an idle connection, if you still have one.
+  virtual void evict() = 0;
+};
+
+// Counts the server connections of the process, and says who may open one. Exact: a connection is
+// counted from before its login until after its close, everything happens under one mutex, and
+// only where connections are opened and closed, never where they change hands. Any thread; outlives
+// its accounts.
+//
+// Under a cap everybody keeps what is guaranteed to him: others may only take what no guarantee
+// needs. Where guarantees add up to more than the cap, whoever comes first has it.
+class Ledger {
+ public:
+  class Account;
+  struct Leave {
+    Ledger* ledger;
+    void operator()(Account* account) const { ledger->leave(account); }
+  };
+  using AccountPtr = std::unique_ptr<Account, Leave>;
+
+  Ledger() = default;
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+  ~Ledger();
+
+  // What an account has when it is left is closed with it.
+  AccountPtr join(std::weak_ptr<Tenant> tenant, const Limits& limits,
+                  const std::vector<CapName>& caps);
+
+  enum class Answer : uint8_t {
+    granted,       // counted: `close` when the connection is gone, or did not come about
+    size_reached,  // the pool's own limit
+    cap_reached,   // one that is shared: the pool is told when there is room, and somebody who has
+                   // more than he needs is asked to make some
+  };
+  Answer open(Account& account, bool may_use_reserve);
+  void close(Account& account);
+  // No longer waits for room under a cap.
+  void withdraw(Account& account);
+
+  // At a reload. Connections beyond a lowered limit stay, until they are given back.
+  void set_limits(Account& account, const Limits& limits);
+  void set_cap(const CapName& name, std::optional<uint32_t> max);
+
+  uint32_t used(const Account& account) const;
+  // More than its limits allow, or than a cap does: to be closed rather than kept. Without a lock
+  // as long as no limit was lowered.
+  bool is_over(const Account& account) const;
+  uint32_t used(const CapName& name) const;
+
+ private:
+  struct Cap {
+    std::optional<uint32_t> max;
+    uint32_t used = 0;
+    uint32_t accounts = 0;
+    // Guaranteed to pools that do not have as many connections yet.
+    uint32_t promised = 0;
+  };
+  using Caps = std::map<CapName, Cap>;
+  using Tenants = std::vector<std::shared_ptr<Tenant>>;
+
+  void leave(Account* account);
+  static bool exceeds(const Account& account);
+  void note_who_is_over();
+  static bool has_room(const Account& account, const Cap& cap);
+  static const Cap* full_cap(const Account& account);
+  static void count(Account& account, int by);
+  static void promise(Account& account, int sign);
+  void stop_waiting(Account& account);
+  std::shared_ptr<Tenant> next_in_line() const;
+  std::shared_ptr<Tenant> who_can_spare(const Account& account, const Cap& cap) const;
+  void forget_unused(Caps::iterator cap);
+
+  mutable std::mutex mutex_;
+  Caps caps_;
+  std::vector<Account*> accounts_;
+  std::atomic<bool> somebody_over_ = false;
+  std::deque<Account*> waiting_;  // for room under a cap, first come, first served
+};
+
+}  // namespace trunkline::pool

@@ -1,0 +1,312 @@
+#include "pool/pool.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace trunkline::pool {
+
+void Request::leave() {
+  if (!entry_) return;
+  pool_->leave_line(*entry_);
+  // A connection that is on its way finds nobody, and goes to the next.
+  entry_->request = nullptr;
+  entry_.reset();
+  pool_.reset();
+}
+
+PoolPtr Pool::make(Ledger& ledger, const Limits& limits, const std::vector<CapName>& caps,
+                   uint32_t workers) {
+  PoolPtr pool(new Pool(ledger, workers));
+  pool->account_ = ledger.join(pool, limits, caps);
+  return pool;
+}
+
+Pool::~Pool() {
+  assert(std::ranges::all_of(shelves_, [](Shelf& each) { return each.connections.empty(); }));
+}
+
+// Whoever gets none goes on to `wait`, and so makes use of the room that dead ones have left.
+ConnectionPtr Pool::take(Desk& desk) {
+  if (waiting_.load() > 0) return nullptr;
+  return take_live(desk);
+}
+
+void Pool::wait(Request& request) {
+  assert(!request.waits());
+  auto entry = std::make_shared<Entry>();
+  entry->desk = &request.desk_;
+  entry->request = &request;
+  entry->since = request.desk_.now();
+  request.pool_ = shared_from_this();
+  request.entry_ = entry;
+  {
+    std::lock_guard lock(mutex_);
+    line_.push_back(*entry);
+    entry->self = entry;
+    ++waiting_;
+  }
+  serve_line(request.desk_);
+}
+
+void Pool::give_back(Desk& desk, ConnectionPtr connection) {
+  if (!may_keep(*connection, desk.now())) return discard(desk, std::move(connection));
+  if (waiting_.load() > 0) {
+    if (EntryPtr first = pop_first()) return hand_over(desk, std::move(connection), first);
+  }
+  put_on(desk, std::move(connection));
+  // Whoever has come to wait since may have looked at the idle ones before this one was there.
+  if (waiting_.load() > 0) serve_line(desk);
+}
+
+void Pool::discard(Desk& desk, ConnectionPtr connection) {
+  close(desk, std::move(connection));
+  if (waiting_.load() > 0) serve_line(desk);
+}
+
+void Pool::opened(Desk& desk, ConnectionPtr connection) {
+  {
+    std::lock_guard lock(mutex_);
+    --opening_;
+  }
+  give_back(desk, std::move(connection));
+}
+
+void Pool::not_opened(Desk& desk, const Error& error, Instant began) {
+  ledger_.close(*account_);
+  std::vector<EntryPtr> refused;
+  {
+    std::lock_guard lock(mutex_);
+    --opening_;
+    if (ledger_.used(*account_) == 0) {
+      line_.for_each([&](Entry& entry) {
+        if (entry.since > began) return;
+        entry.unlink();
+        --waiting_;
+        refused.push_back(std::move(entry.self));
+      });
+    }
+  }
+  for (EntryPtr& entry : refused) refuse(desk, error, std::move(entry));
+  if (waiting_.load() > 0) serve_line(desk);
+}
+
+void Pool::open_reserve(Desk& desk, Instant since) {
+  {
+    std::lock_guard lock(mutex_);
+    if (line_.empty() || line_.front().since > since) return;
+  }
+  open_for_line(desk, 0, true);
+}
+
+void Pool::fill(Desk& desk, uint32_t connections_min) {
+  while (connections() < connections_min &&
+         ledger_.open(*account_, false) == Ledger::Answer::granted) {
+    start_opening(desk);
+  }
+}
+
+void Pool::tend(Desk& desk, Instant idle_since, uint32_t connections_min) {
+  uint32_t spare = connections();
+  spare -= std::min(spare, connections_min);
+  std::vector<Connection*> useless;
+  shelf(desk).connections.for_each([&](Connection& connection) {
+    bool is_spare = spare > 0 && connection.idle_since <= idle_since;
+    if (is_spare) --spare;
+    if (is_spare || !may_keep(connection, desk.now()) || !desk.is_alive(connection)) {
+      useless.push_back(&connection);
+    }
+  });
+  close_all(desk, useless);
+}
+
+void Pool::renew(Desk& desk) {
+  ++generation_;
+  for (Shelf& each : shelves_) {
+    if (Desk* other = each.desk.load()) {
+      other->post([pool = shared_from_this(), other] { pool->close_outdated(*other); });
+    }
+  }
+  close_outdated(desk);
+}
+
+void Pool::close_idle(Desk& desk) {
+  while (ConnectionPtr connection = take_last_used(desk)) close(desk, std::move(connection));
+}
+
+uint32_t Pool::idle() const {
+  uint32_t sum = 0;
+  for (const Shelf& each : shelves_) sum += each.count.load(std::memory_order_relaxed);
+  return sum;
+}
+
+// Any thread: by mail to a worker, for only workers can open.
+void Pool::on_room() {
+  Desk* desk = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (!line_.empty()) desk = line_.front().desk;
+  }
+  if (desk == nullptr) return ledger_.withdraw(*account_);
+  desk->post([pool = shared_from_this(), desk] { pool->serve_line(*desk); });
+}
+
+void Pool::evict() {
+  Shelf* fullest = nullptr;
+  for (Shelf& each : shelves_) {
+    if (each.count.load() > (fullest == nullptr ? 0 : fullest->count.load())) fullest = &each;
+  }
+  if (fullest == nullptr) return;
+  Desk* desk = fullest->desk.load();
+  desk->post([pool = shared_from_this(), desk] { pool->close_oldest(*desk); });
+}
+
+void Pool::put_on(Desk& desk, ConnectionPtr connection) {
+  connection->idle_since = desk.now();
+  Shelf& own = shelf(desk);
+  own.connections.push_front(*connection.release());
+  own.desk.store(&desk, std::memory_order_relaxed);
+  ++own.count;
+}
+
+ConnectionPtr Pool::remove(Desk& desk, Connection& connection) {
+  connection.unlink();
+  --shelf(desk).count;
+  return ConnectionPtr(&connection);
+}
+
+ConnectionPtr Pool::take_last_used(Desk& desk) {
+  Shelf& own = shelf(desk);
+  return own.connections.empty() ? nullptr : remove(desk, own.connections.front());
+}
+
+ConnectionPtr Pool::take_live(Desk& desk) {
+  while (ConnectionPtr connection = take_last_used(desk)) {
+    if (is_current(*connection) && desk.is_alive(*connection)) return connection;
+    close(desk, std::move(connection));
+  }
+  return nullptr;
+}
+
+bool Pool::may_keep(const Connection& connection, Instant now) const {
+  return is_current(connection) && connection.retire_at > now && !ledger_.is_over(*account_);
+}
+
+void Pool::close(Desk& desk, ConnectionPtr connection) {
+  desk.close(std::move(connection));
+  ledger_.close(*account_);
+}
+
+// The line comes last: it may take any of those that are left.
+void Pool::close_all(Desk& desk, std::span<Connection* const> connections) {
+  for (Connection* connection : connections) close(desk, remove(desk, *connection));
+  if (waiting_.load() > 0) serve_line(desk);
+}
+
+void Pool::close_outdated(Desk& desk) {
+  std::vector<Connection*> outdated;
+  shelf(desk).connections.for_each([&](Connection& connection) {
+    if (!is_current(connection)) outdated.push_back(&connection);
+  });
+  close_all(desk, outdated);
+}
+
+void Pool::close_oldest(Desk& desk) {
+  Shelf& own = shelf(desk);
+  if (!own.connections.empty()) discard(desk, remove(desk, own.connections.back()));
+}
+
+// Gives out what this worker has, and sees to it that there is more on the way for who is left.
+void Pool::serve_line(Desk& desk) {
+  while (waiting_.load() > 0) {
+    ConnectionPtr connection = take_live(desk);
+    if (!connection) break;
+    if (EntryPtr first = pop_first()) {
+      hand_over(desk, std::move(connection), first);
+    } else {
+      put_on(desk, std::move(connection));
+    }
+  }
+  if (waiting_.load() == 0) return ledger_.withdraw(*account_);
+  open_for_line(desk, ask_others(desk), false);
+}
+
+// How many idle ones the other workers will send, as far as they still have them.
+uint32_t Pool::ask_others(Desk& desk) {
+  uint32_t coming = 0;
+  for (Shelf& each : shelves_) {
+    uint32_t count = &each == &shelf(desk) ? 0 : each.count.load();
+    if (count == 0) continue;
+    coming += count;
+    Desk* other = each.desk.load();
+    other->post([pool = shared_from_this(), other] { pool->serve_line(*other); });
+  }
+  return coming;
+}
+
+// As many as there are waiting and nothing is on its way for.
+void Pool::open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve) {
+  for (;;) {
+    {
+      std::lock_guard lock(mutex_);
+      if (opening_ + coming >= waiting_.load()) return;
+    }
+    if (ledger_.open(*account_, may_use_reserve) != Ledger::Answer::granted) return;
+    start_opening(desk);
+  }
+}
+
+void Pool::start_opening(Desk& desk) {
+  {
+    std::lock_guard lock(mutex_);
+    ++opening_;
+  }
+  desk.open(shared_from_this());
+}
+
+Pool::EntryPtr Pool::pop_first() {
+  std::lock_guard lock(mutex_);
+  Entry* first = line_.pop_front();
+  if (first == nullptr) return nullptr;
+  --waiting_;
+  return std::move(first->self);
+}
+
+void Pool::leave_line(Entry& entry) {
+  std::lock_guard lock(mutex_);
+  if (!entry.linked()) return;
+  entry.unlink();
+  --waiting_;
+  entry.self.reset();
+}
+
+void Pool::hand_over(Desk& desk, ConnectionPtr connection, const EntryPtr& to) {
+  if (to->desk == &desk) return deliver(desk, std::move(connection), *to);
+  desk.pack(*connection);
+  to->desk->post([pool = shared_from_this(), to, parcel = std::move(connection)]() mutable {
+    to->desk->unpack(*parcel);
+    pool->deliver(*to->desk, std::move(parcel), *to);
+  });
+}
+
+void Pool::deliver(Desk& desk, ConnectionPtr connection, Entry& to) {
+  Request* request = std::exchange(to.request, nullptr);
+  if (request == nullptr) return give_back(desk, std::move(connection));
+  request->entry_.reset();
+  request->pool_.reset();
+  request->on_granted(std::move(connection));
+}
+
+void Pool::refuse(Desk& desk, const Error& error, EntryPtr entry) {
+  auto tell = [](Entry& to, const Error& why) {
+    Request* request = std::exchange(to.request, nullptr);
+    if (request == nullptr) return;
+    request->entry_.reset();
+    request->pool_.reset();
+    request->on_refused(why);
+  };
+  if (entry->desk == &desk) return tell(*entry, error);
+  entry->desk->post([tell, to = std::move(entry), error] { tell(*to, error); });
+}
+
+}  // namespace trunkline::pool

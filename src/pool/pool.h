@@ -1,0 +1,180 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/intrusive_list.h"
+#include "base/time.h"
+#include "pool/connection.h"
+#include "pool/ledger.h"
+
+namespace trunkline::pool {
+
+class Pool;
+using PoolPtr = std::shared_ptr<Pool>;
+
+// A worker as the pools see it. Everything is called on the worker's own thread, but for `post`.
+// Outlives the pools' use of it.
+class Desk {
+ public:
+  virtual ~Desk() = default;
+  virtual uint32_t worker() const = 0;
+  virtual Instant now() const = 0;
+  // Runs `action` on the worker's thread, soon. Any thread.
+  virtual void post(std::move_only_function<void()> action) = 0;
+  // Logs in to a server for the pool, and ends with `Pool::opened` or `Pool::not_opened`.
+  virtual void open(PoolPtr pool) = 0;
+  // Takes the connection out of the worker's loop, and into it.
+  virtual void pack(Connection& connection) = 0;
+  virtual void unpack(Connection& connection) = 0;
+  // False when the server has said something meanwhile, or is gone.
+  virtual bool is_alive(Connection& connection) = 0;
+  // Says good-bye to the server.
+  virtual void close(ConnectionPtr connection) = 0;
+};
+
+// A session that wants a connection. Its worker's thread; may be used again and again. Leaves the
+// line when it is destroyed.
+class Request {
+ public:
+  Request(Desk& desk) : desk_(desk) {}
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+  virtual ~Request() { leave(); }
+
+  bool waits() const { return entry_ != nullptr; }
+  // No longer wants one.
+  void leave();
+
+ private:
+  friend class Pool;
+
+  // On the worker's thread, out of its mail or from within `Pool::give_back` and `Pool::wait`.
+  virtual void on_granted(ConnectionPtr connection) = 0;
+  virtual void on_refused(const Error& error) = 0;
+
+  // The place in a line. It outlives the request when a connection is on its way to it already.
+  struct Entry : ListNode<> {
+    Desk* desk = nullptr;
+    Request* request = nullptr;  // null: has left; only its worker looks
+    Instant since = {};
+    std::shared_ptr<Entry> self = {};  // while it is in the line
+  };
+
+  Desk& desk_;
+  PoolPtr pool_ = {};
+  std::shared_ptr<Entry> entry_ = {};
+};
+
+// The connections of one login to one database of one upstream, for all workers, and the one line
+// of those who wait for them.
+//
+//   take ── an idle one of this worker, without a lock, while nobody waits
+//     └─ wait ── an idle one of another worker is sent over
+//          ├─ else a new one is opened, if the limits allow
+//          └─ else in line: who gives one back hands it to the first
+//
+// Who waits registers and then looks at the idle lists; who gives back publishes and then looks at
+// the line; both in one order for all threads, so that neither misses the other. Any thread, each
+// method with the desk of the worker it runs on.
+class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
+ public:
+  static PoolPtr make(Ledger& ledger, const Limits& limits, const std::vector<CapName>& caps,
+                      uint32_t workers);
+  ~Pool() override;
+
+  // The worker's own connection that was used last; null while others wait, or when it has none.
+  ConnectionPtr take(Desk& desk);
+  // Joins the line; the request is answered at some time, perhaps before this returns.
+  void wait(Request& request);
+  // Of whoever has it: to the first in the line, to the idle ones, or closed when it is too old or
+  // too many.
+  void give_back(Desk& desk, ConnectionPtr connection);
+  // In place of `give_back`, for one that cannot be used any more.
+  void discard(Desk& desk, ConnectionPtr connection);
+
+  void opened(Desk& desk, ConnectionPtr connection);
+  // `began`: whoever was in the line by then has the error, when there is no other connection that
+  // could come free.
+  void not_opened(Desk& desk, const Error& error, Instant began);
+
+  // Who has waited since `since` or longer may have a connection of the reserve.
+  void open_reserve(Desk& desk, Instant since);
+  // Opens what is missing of `connections_min`.
+  void fill(Desk& desk, uint32_t connections_min);
+  // Closes this worker's connections that are to retire or dead, and those that have been idle
+  // since `idle_since` or longer and are more than `connections_min`.
+  void tend(Desk& desk, Instant idle_since, uint32_t connections_min);
+  // What was opened before is closed: the idle ones now, others when they are given back.
+  void renew(Desk& desk);
+  // At the end of the worker.
+  void close_idle(Desk& desk);
+
+  void set_limits(const Limits& limits) { ledger_.set_limits(*account_, limits); }
+
+  // For metrics and the console; exact one by one, not together.
+  uint32_t connections() const { return ledger_.used(*account_); }
+  uint32_t idle() const override;
+  uint32_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+  uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
+
+  void on_room() override;
+  void evict() override;
+
+ private:
+  friend class Request;
+  using Entry = Request::Entry;
+  using EntryPtr = std::shared_ptr<Entry>;
+
+  // One worker's idle connections, the one used last in front. Only the worker touches the list.
+  struct alignas(64) Shelf {
+    IntrusiveList<Connection> connections;
+    std::atomic<uint32_t> count = 0;
+    std::atomic<Desk*> desk = nullptr;  // once the worker has used the pool
+  };
+
+  Pool(Ledger& ledger, uint32_t workers) : ledger_(ledger), shelves_(workers) {}
+
+  Shelf& shelf(const Desk& desk) { return shelves_[desk.worker()]; }
+  void put_on(Desk& desk, ConnectionPtr connection);
+  ConnectionPtr remove(Desk& desk, Connection& connection);
+  ConnectionPtr take_last_used(Desk& desk);
+  ConnectionPtr take_live(Desk& desk);
+  bool is_current(const Connection& connection) const {
+    return connection.generation == generation();
+  }
+  bool may_keep(const Connection& connection, Instant now) const;
+  void close(Desk& desk, ConnectionPtr connection);
+  void close_all(Desk& desk, std::span<Connection* const> connections);
+  void close_outdated(Desk& desk);
+  void close_oldest(Desk& desk);
+
+  void serve_line(Desk& desk);
+  uint32_t ask_others(Desk& desk);
+  void open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve);
+  void start_opening(Desk& desk);
+  EntryPtr pop_first();
+  void leave_line(Entry& entry);
+  void hand_over(Desk& desk, ConnectionPtr connection, const EntryPtr& to);
+  void deliver(Desk& desk, ConnectionPtr connection, Entry& to);
+  static void refuse(Desk& desk, const Error& error, EntryPtr entry);
+
+  Ledger& ledger_;
+  Ledger::AccountPtr account_;
+  std::vector<Shelf> shelves_;
+  std::atomic<uint32_t> waiting_ = 0;  // how many are in the line
+  std::atomic<uint64_t> generation_ = 0;
+
+  std::mutex mutex_;
+  IntrusiveList<Entry> line_;
+  uint32_t opening_ = 0;
+};
+
+}  // namespace trunkline::pool
