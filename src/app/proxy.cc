@@ -36,6 +36,13 @@ Secret process_secret(const config::Config& config) {
   return secret;
 }
 
+policy::ClientLimits client_limits(const config::Config& config) {
+  return {.clients_max = config.max_clients,
+          .per_source_max = config.max_clients_per_source,
+          .per_user_max = config.max_clients_per_user,
+          .per_database_max = config.max_clients_per_database};
+}
+
 void apply_log_settings(const config::Log& log) {
   observe::set_log_level(static_cast<observe::Level>(log.level));
   observe::set_log_format(static_cast<observe::Format>(log.format));
@@ -62,8 +69,9 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
       workers_count_(config_.workers.value_or(usable_cpus())),
       metrics_(workers_count_ + 1),  // the control thread writes too
       cancels_(config_.node_id, process_secret(config_)),
-      limits_(config_.max_clients, config_.max_clients_per_source),
+      limits_(client_limits(config_)),
       cancel_rate_(kCancelInterval, kCancelBurst),
+      login_rate_(1s, 0),
       resolver_(upstream::kLookupThreads),
       mock_secrets_(process_secret(config_)),
       blocking_pool_(kBlockingThreads),
@@ -73,10 +81,12 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
                .mail = workers_,
                .limits = limits_,
                .cancel_rate = cancel_rate_,
+               .login_rate = login_rate_,
                .metrics = metrics_,
                .resolver = resolver_,
                .mock_secrets = mock_secrets_,
                .key_cache = key_cache_} {
+  apply_client_limits();
   apply_log_settings(config_.log);
   keep_route_metrics();
 }
@@ -193,10 +203,16 @@ void Proxy::warn_of_restart_only(const config::Config& config) const {
   warn("metrics.prefix", next.metrics_prefix != fixed_.metrics_prefix);
 }
 
+void Proxy::apply_client_limits() {
+  limits_.set(client_limits(config_));
+  uint32_t logins = config_.max_logins_per_second_per_source.value_or(0);
+  login_rate_.set(Duration(1s) / std::max(logins, 1U), logins);
+}
+
 void Proxy::apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot) {
   config_ = std::move(config);
   snapshot_ = std::move(snapshot);
-  limits_.set(config_.max_clients, config_.max_clients_per_source);
+  apply_client_limits();
   apply_log_settings(config_.log);
   keep_route_metrics();
   metrics_.drop_unused(loop_.now());

@@ -48,6 +48,7 @@ class Proxy final : private service::Control {
   io::Task<> reload();
   void warn_of_restart_only(const config::Config& config) const;
   void apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot);
+  void apply_client_limits();
   void keep_route_metrics();
   io::Task<> drain();
   void end();
@@ -74,6 +75,7 @@ class Proxy final : private service::Control {
   session::CancelRegistry cancels_;
   policy::ConnectionLimits limits_;
   policy::RateLimiter cancel_rate_;
+  policy::RateLimiter login_rate_;
   upstream::Resolver resolver_;
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;

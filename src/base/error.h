@@ -44,9 +44,14 @@ enum class Reason : uint8_t {
   client_tls_error,       // handshake or record layer
   client_rejected,        // by a route with `reject` or no route at all
   client_auth_failed,
-  client_limit,        // max_clients and the like
-  client_not_session,  // a cancel request; closed before a startup packet, as health checks do
-  client_slow,         // ended to relieve memory_limit
+  client_limit,           // `max_clients`, and other limits of the process
+  client_limit_source,    // `max_clients_per_source`
+  client_limit_route,     // `max_clients` of the route
+  client_limit_user,      // `max_clients_per_user`
+  client_limit_database,  // `max_clients_per_database`
+  client_limit_logins,    // `max_logins_per_second_per_source`
+  client_not_session,     // a cancel request; closed before a startup packet, as health checks do
+  client_slow,            // ended to relieve memory_limit
   login_timeout,
   server_connect_failed,
   server_tls_error,

@@ -49,6 +49,15 @@ constexpr auto kKeys = std::to_array<Key>({
      "Sessions at the same time from one client address, of IPv6 from one network of /64. Without "
      "it "
      "only `max_clients` counts."},
+    {"", "max_clients_per_user", "number", nullptr, "1 to 1000000", kLogin,
+     "Sessions at the same time of one user, by the name the client gives. Counted once it has "
+     "shown who it is."},
+    {"", "max_clients_per_database", "number", nullptr, "1 to 1000000", kLogin,
+     "Sessions at the same time in one database, by the name the client gives."},
+    {"", "max_logins_per_second_per_source", "number", nullptr, "1 to 1000000", kLogin,
+     "Logins from one client address, of IPv6 from one network of /64, whether they "
+     "succeed or not; as many at once. One more is refused with 53300 before anything is checked. "
+     "Not for unix sockets."},
     {"", "max_dynamic_upstreams", "number", [] { return number(kConfig.max_dynamic_upstreams); },
      "1 to 1000000", kNow,
      "Upstreams that exist because a capture stands in the host of a route's own upstream."},

@@ -62,6 +62,10 @@ void load_general(const Mapping& root, Config& config) {
   root.read("shutdown_timeout", config.shutdown_timeout, kTimeoutMin, kTimeoutMax);
   root.read_integer("max_clients", config.max_clients, 1, kClientsMax);
   root.read_integer("max_clients_per_source", config.max_clients_per_source, 1, kClientsMax);
+  root.read_integer("max_clients_per_user", config.max_clients_per_user, 1, kClientsMax);
+  root.read_integer("max_clients_per_database", config.max_clients_per_database, 1, kClientsMax);
+  root.read_integer("max_logins_per_second_per_source", config.max_logins_per_second_per_source, 1,
+                    kClientsMax);
   root.read_integer("max_dynamic_upstreams", config.max_dynamic_upstreams, 1, kClientsMax);
   root.read_size("max_message_size", config.max_message_size, kMessageSizeMin, kMessageSizeMax);
   root.read_size("memory_limit", config.memory_limit, kMemoryLimitMin, kMemoryLimitMax);

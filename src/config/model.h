@@ -193,6 +193,9 @@ struct Config {
   Duration login_timeout = 15s;
   uint32_t max_clients = 10000;
   std::optional<uint32_t> max_clients_per_source;
+  std::optional<uint32_t> max_clients_per_user;
+  std::optional<uint32_t> max_clients_per_database;
+  std::optional<uint32_t> max_logins_per_second_per_source;
   uint64_t max_message_size = 1 << 20;
   uint64_t memory_limit = 1ULL << 30;
   std::optional<uint32_t> workers;  // nullopt: auto

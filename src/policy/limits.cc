@@ -4,17 +4,46 @@
 #include <array>
 #include <cassert>
 #include <fmt/format.h>
+#include <utility>
 
 namespace trunkline::policy {
 
 namespace {
 
-Error too_many(std::string message, std::string hint) {
-  return {.reason = Reason::client_limit,
+Error too_many(Reason reason, std::string message, std::string hint) {
+  return {.reason = reason,
           .side = Side::client,
           .sqlstate = sqlstate::kTooManyConnections,
           .message = std::move(message),
           .hint = std::move(hint)};
+}
+
+std::string set_by(std::string_view setting, uint32_t max) {
+  return fmt::format("The limit is set by \"{}\": {}.", setting, max);
+}
+
+Error too_many_by_name(NameKind kind, std::string_view name, uint32_t max) {
+  switch (kind) {
+    case NameKind::route:
+      // Its name says whom it matches: that is for the log, not for the client.
+      return too_many(Reason::client_limit_route, "too many connections for this route",
+                      fmt::format("The limit is set by the route's \"max_clients\": {}.", max));
+    case NameKind::user:
+      return too_many(Reason::client_limit_user,
+                      fmt::format("too many connections for role \"{}\"", name),
+                      set_by("max_clients_per_user", max));
+    case NameKind::database:
+      return too_many(Reason::client_limit_database,
+                      fmt::format("too many connections for database \"{}\"", name),
+                      set_by("max_clients_per_database", max));
+  }
+  std::unreachable();
+}
+
+template <typename Table>
+bool is_full(const Table& table, typename Table::const_iterator entry,
+             std::optional<uint32_t> max) {
+  return max && (entry == table.end() ? 0 : entry->second) >= *max;
 }
 
 // Only where somebody is counted is there an entry.
@@ -51,26 +80,25 @@ void Ticket::release() {
   if (limits_ != nullptr) limits_->leave(*this);
 }
 
-void ConnectionLimits::set(uint32_t clients_max, std::optional<uint32_t> per_source_max) {
+void ConnectionLimits::set(const ClientLimits& limits) {
   std::lock_guard lock(mutex_);
-  clients_max_ = clients_max;
-  per_source_max_ = per_source_max;
+  limits_ = limits;
 }
 
 Result<Ticket> ConnectionLimits::admit(const std::optional<IpAddress>& address) {
   std::lock_guard lock(mutex_);
-  if (clients_ >= clients_max_) {
-    return fail(too_many("sorry, too many clients already",
-                         fmt::format("The limit is set by \"max_clients\": {}.", clients_max_)));
+  if (clients_ >= limits_.clients_max) {
+    return fail(too_many(Reason::client_limit, "sorry, too many clients already",
+                         set_by("max_clients", limits_.clients_max)));
   }
   Ticket ticket;
   if (address) {
     Source source(*address);
     auto entry = sources_.find(source);
-    if (per_source_max_ && (entry == sources_.end() ? 0 : entry->second) >= *per_source_max_) {
-      return fail(too_many(
-          fmt::format("too many connections from {}", source.to_string()),
-          fmt::format("The limit is set by \"max_clients_per_source\": {}.", *per_source_max_)));
+    if (is_full(sources_, entry, limits_.per_source_max)) {
+      return fail(too_many(Reason::client_limit_source,
+                           fmt::format("too many connections from {}", source.to_string()),
+                           set_by("max_clients_per_source", *limits_.per_source_max)));
     }
     if (entry == sources_.end()) entry = sources_.emplace(source, 0).first;
     ++entry->second;
@@ -81,22 +109,27 @@ Result<Ticket> ConnectionLimits::admit(const std::optional<IpAddress>& address) 
   return ticket;
 }
 
-Result<> ConnectionLimits::enter_route(Ticket& ticket, std::string_view route,
-                                       std::optional<uint32_t> max) {
+Result<> ConnectionLimits::enter(Ticket& ticket, const Membership& membership) {
   assert(ticket.limits_ == this);
+  const std::array<std::pair<std::string_view, std::optional<uint32_t>>, kNameKinds> wanted{{
+      {membership.route, membership.route_max},
+      {membership.user, limits_.per_user_max},
+      {membership.database, limits_.per_database_max},
+  }};
   std::lock_guard lock(mutex_);
-  if (ticket.route_ != nullptr && ticket.route_->first == route) return {};
-  auto entry = routes_.find(route);
-  if (max && (entry == routes_.end() ? 0 : entry->second) >= *max) {
-    // Its name says whom it matches: that is for the log, not for the client.
-    return fail(
-        too_many("too many connections for this route",
-                 fmt::format("The limit is set by the route's \"max_clients\": {}.", *max)));
+  for (size_t i = 0; i < kNameKinds; ++i) {
+    auto [name, max] = wanted[i];
+    bool is_there = ticket.names_[i] != nullptr && ticket.names_[i]->first == name;
+    if (is_there || name.empty() || !is_full(names_[i], names_[i].find(name), max)) continue;
+    return fail(too_many_by_name(static_cast<NameKind>(i), name, *max));
   }
-  if (entry == routes_.end()) entry = routes_.emplace(route, 0).first;
-  ++entry->second;
-  leave_entry(routes_, ticket.route_);
-  ticket.route_ = &*entry;
+  for (size_t i = 0; i < kNameKinds; ++i) {
+    Ticket::NameEntry* before = ticket.names_[i];
+    std::string_view name = wanted[i].first;
+    ticket.names_[i] = name.empty() ? nullptr : &*names_[i].try_emplace(std::string(name)).first;
+    if (ticket.names_[i] != nullptr) ++ticket.names_[i]->second;
+    leave_entry(names_[i], before);
+  }
   return {};
 }
 
@@ -104,10 +137,10 @@ void ConnectionLimits::leave(Ticket& ticket) {
   std::lock_guard lock(mutex_);
   --clients_;
   leave_entry(sources_, ticket.source_);
-  leave_entry(routes_, ticket.route_);
+  for (size_t i = 0; i < kNameKinds; ++i) leave_entry(names_[i], ticket.names_[i]);
   ticket.limits_ = nullptr;
   ticket.source_ = nullptr;
-  ticket.route_ = nullptr;
+  ticket.names_ = {};
 }
 
 uint32_t ConnectionLimits::clients() const {
@@ -120,13 +153,22 @@ size_t ConnectionLimits::sources() const {
   return sources_.size();
 }
 
-size_t ConnectionLimits::routes() const {
+size_t ConnectionLimits::names() const {
   std::lock_guard lock(mutex_);
-  return routes_.size();
+  size_t sum = 0;
+  for (const Names& each : names_) sum += each.size();
+  return sum;
+}
+
+void RateLimiter::set(Duration interval, uint32_t burst) {
+  std::lock_guard lock(mutex_);
+  interval_ = interval;
+  burst_ = burst;
 }
 
 bool RateLimiter::allow(const Source& source, Instant now) {
   std::lock_guard lock(mutex_);
+  if (burst_ == 0) return true;
   auto bucket = full_at_.find(source);
   if (bucket == full_at_.end()) {
     if (full_at_.size() >= sources_max_ && !make_room(now)) return false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +39,10 @@ class Source {
 
 class ConnectionLimits;
 
+// What clients are counted by, beside their source.
+enum class NameKind : uint8_t { route, user, database };
+inline constexpr size_t kNameKinds = 3;
+
 // A client's place under the limits; leaves them when destroyed. Owned by one session, any thread
 // may destroy it.
 class Ticket {
@@ -47,7 +52,7 @@ class Ticket {
   Ticket& operator=(Ticket&& other) noexcept {
     std::swap(limits_, other.limits_);
     std::swap(source_, other.source_);
-    std::swap(route_, other.route_);
+    std::swap(names_, other.names_);
     return *this;
   }
   ~Ticket() { release(); }
@@ -58,47 +63,63 @@ class Ticket {
  private:
   friend class ConnectionLimits;
   using SourceEntry = std::pair<const Source, uint32_t>;  // with how many clients it has
-  using Route = std::pair<const std::string, uint32_t>;
+  using NameEntry = std::pair<const std::string, uint32_t>;
 
   ConnectionLimits* limits_ = nullptr;
   SourceEntry* source_ = nullptr;
-  Route* route_ = nullptr;
+  std::array<NameEntry*, kNameKinds> names_{};
 };
 
-// How many clients there may be: in the process, from one source, on one route. Exact, for
-// everything happens under one mutex, at login and close only. Any thread; outlives its tickets.
-// Its tables hold only what has clients, so `max_clients` bounds them.
+// How many clients there may be. `nullopt`: only those of the process count.
+struct ClientLimits {
+  uint32_t clients_max;
+  std::optional<uint32_t> per_source_max = {};
+  std::optional<uint32_t> per_user_max = {};
+  std::optional<uint32_t> per_database_max = {};
+};
+
+// Where a client has been let in. Who is passed through has no user and no database.
+struct Membership {
+  std::string_view route;
+  std::optional<uint32_t> route_max;
+  std::string_view user = {};      // as it called itself, whoever it is at the server
+  std::string_view database = {};  // likewise
+};
+
+// How many clients there may be: in the process, from one source, on one route, of one user, in one
+// database. Exact, for everything happens under one mutex, at login and close only. Any thread;
+// outlives its tickets. Its tables hold only what has clients, so `max_clients` bounds them.
 class ConnectionLimits {
  public:
-  ConnectionLimits(uint32_t clients_max, std::optional<uint32_t> per_source_max)
-      : clients_max_(clients_max), per_source_max_(per_source_max) {}
+  explicit ConnectionLimits(const ClientLimits& limits) : limits_(limits) {}
 
   // At a reload. Clients beyond a lowered limit stay; no new one comes until there is room.
-  void set(uint32_t clients_max, std::optional<uint32_t> per_source_max);
+  void set(const ClientLimits& limits);
 
   // A place in the process and for the source; a unix socket has no address and no limit by it.
   // Errors: 53300.
   Result<Ticket> admit(const std::optional<IpAddress>& address);
 
-  // The client of `ticket` goes to a route, and leaves the one it was on. A route without a limit
-  // counts its clients too, for the day a reload gives it one. Errors: 53300, and the ticket is as
-  // it was.
-  Result<> enter_route(Ticket& ticket, std::string_view route, std::optional<uint32_t> max);
+  // The client of `ticket` has shown who it is and is let in, or moves from where it was. What has
+  // no limit is counted too, for the day a reload gives it one. Errors: 53300, and the ticket is
+  // as it was.
+  Result<> enter(Ticket& ticket, const Membership& membership);
 
   uint32_t clients() const;
   size_t sources() const;  // with at least one client
-  size_t routes() const;   // likewise
+  size_t names() const;    // routes, users and databases, likewise
 
  private:
   friend class Ticket;
+  using Names = std::map<std::string, uint32_t, std::less<>>;
+
   void leave(Ticket& ticket);
 
   mutable std::mutex mutex_;
-  uint32_t clients_max_;
-  std::optional<uint32_t> per_source_max_;
+  ClientLimits limits_;
   uint32_t clients_ = 0;
   std::map<Source, uint32_t> sources_;
-  std::map<std::string, uint32_t, std::less<>> routes_;
+  std::array<Names, kNameKinds> names_;
 };
 
 // Token buckets by source: `burst` at once, then one each `interval`. Any thread, one mutex.
@@ -110,7 +131,10 @@ class RateLimiter {
   static constexpr size_t kSourcesMax = 4096;
 
   RateLimiter(Duration interval, uint32_t burst, size_t sources_max = kSourcesMax)
-      : interval_(interval), burst_(burst), sources_max_(sources_max) {}
+      : sources_max_(sources_max), interval_(interval), burst_(burst) {}
+
+  // At a reload: what has been taken stays taken. Without a burst nobody is limited.
+  void set(Duration interval, uint32_t burst);
 
   bool allow(const Source& source, Instant now);
   size_t sources() const;
@@ -118,10 +142,10 @@ class RateLimiter {
  private:
   bool make_room(Instant now);
 
-  const Duration interval_;
-  const uint32_t burst_;
   const size_t sources_max_;
   mutable std::mutex mutex_;
+  Duration interval_;
+  uint32_t burst_;
   // When the bucket is full again; all that a bucket has to remember.
   std::map<Source, Instant> full_at_;
   Instant swept_at_ = Instant::min();

@@ -12,11 +12,15 @@ namespace {
 IpAddress address(std::string_view text) {
   return *IpAddress::parse(text);
 }
+Result<> enter_route(ConnectionLimits& limits, Ticket& ticket, std::string_view route,
+                     std::optional<uint32_t> max) {
+  return limits.enter(ticket, {.route = route, .route_max = max});
+}
 const IpAddress kOne = *IpAddress::parse("10.0.0.1");
 const IpAddress kTwo = *IpAddress::parse("10.0.0.2");
 
 TEST(ConnectionLimits, RefusesTheClientBeyondTheLimitInPostgresWords) {
-  ConnectionLimits limits(2, std::nullopt);
+  ConnectionLimits limits({.clients_max = 2});
   Ticket first = *limits.admit(kOne);
   Ticket second = *limits.admit(std::nullopt);
   Result<Ticket> third = limits.admit(kTwo);
@@ -30,7 +34,7 @@ TEST(ConnectionLimits, RefusesTheClientBeyondTheLimitInPostgresWords) {
 }
 
 TEST(ConnectionLimits, CountsEachSourceByItself) {
-  ConnectionLimits limits(100, 2);
+  ConnectionLimits limits({.clients_max = 100, .per_source_max = 2});
   Ticket first = *limits.admit(kOne);
   Ticket second = *limits.admit(kOne);
   Result<Ticket> third = limits.admit(kOne);
@@ -44,7 +48,7 @@ TEST(ConnectionLimits, CountsEachSourceByItself) {
 }
 
 TEST(ConnectionLimits, CountsANetworkOfIpv6AsOneSource) {
-  ConnectionLimits limits(100, 2);
+  ConnectionLimits limits({.clients_max = 100, .per_source_max = 2});
   Ticket first = *limits.admit(address("2001:db8:0:1::1"));
   Ticket second = *limits.admit(address("2001:db8:0:1:ffff::2"));
   Result<Ticket> third = limits.admit(address("2001:db8:0:1::3"));
@@ -57,46 +61,98 @@ TEST(ConnectionLimits, CountsANetworkOfIpv6AsOneSource) {
 }
 
 TEST(ConnectionLimits, CountsEachRouteByItself) {
-  ConnectionLimits limits(100, std::nullopt);
+  ConnectionLimits limits({.clients_max = 100});
   Ticket first = *limits.admit(kOne);
   Ticket second = *limits.admit(kOne);
-  ASSERT_TRUE(limits.enter_route(first, "user=a", 1));
-  ASSERT_TRUE(limits.enter_route(first, "user=a", 1));  // it is there already
-  Result<> refused = limits.enter_route(second, "user=a", 1);
+  ASSERT_TRUE(enter_route(limits, first, "user=a", 1));
+  ASSERT_TRUE(enter_route(limits, first, "user=a", 1));  // it is there already
+  Result<> refused = enter_route(limits, second, "user=a", 1);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().sqlstate, "53300");
   EXPECT_EQ(refused.error().message, "too many connections for this route");
   EXPECT_EQ(refused.error().hint, "The limit is set by the route's \"max_clients\": 1.");
-  EXPECT_TRUE(limits.enter_route(second, "user=b", std::nullopt));
-  EXPECT_FALSE(limits.enter_route(first, "user=b", 1));
-  ASSERT_TRUE(limits.enter_route(first, "all", 1));
-  EXPECT_TRUE(limits.enter_route(second, "user=a", 1));  // the first has left it
+  EXPECT_TRUE(enter_route(limits, second, "user=b", std::nullopt));
+  EXPECT_FALSE(enter_route(limits, first, "user=b", 1));
+  ASSERT_TRUE(enter_route(limits, first, "all", 1));
+  EXPECT_TRUE(enter_route(limits, second, "user=a", 1));  // the first has left it
+}
+
+TEST(ConnectionLimits, CountsUsersAndDatabasesByTheirNames) {
+  ConnectionLimits limits({.clients_max = 100, .per_user_max = 1, .per_database_max = 2});
+  auto enter = [&](Ticket& ticket, std::string_view user, std::string_view database) {
+    return limits.enter(ticket, {.route = "all", .user = user, .database = database});
+  };
+  Ticket first = *limits.admit(kOne);
+  Ticket second = *limits.admit(kOne);
+  Ticket third = *limits.admit(kOne);
+  ASSERT_TRUE(enter(first, "ann", "app"));
+  Result<> same_user = enter(second, "ann", "other");
+  ASSERT_FALSE(same_user);
+  EXPECT_EQ(same_user.error().sqlstate, "53300");
+  EXPECT_EQ(same_user.error().message, "too many connections for role \"ann\"");
+  EXPECT_EQ(same_user.error().hint, "The limit is set by \"max_clients_per_user\": 1.");
+  EXPECT_EQ(same_user.error().reason, Reason::client_limit_user);
+  ASSERT_TRUE(enter(second, "bob", "app"));
+  Result<> same_database = enter(third, "eve", "app");
+  ASSERT_FALSE(same_database);
+  EXPECT_EQ(same_database.error().message, "too many connections for database \"app\"");
+  EXPECT_EQ(same_database.error().hint, "The limit is set by \"max_clients_per_database\": 2.");
+  EXPECT_EQ(same_database.error().reason, Reason::client_limit_database);
+  first.release();
+  EXPECT_TRUE(enter(third, "ann", "app"));
+}
+
+// Refused in one respect, it takes no place in the others.
+TEST(ConnectionLimits, WhoIsRefusedTakesNoPlace) {
+  ConnectionLimits limits({.clients_max = 100, .per_user_max = 1, .per_database_max = 1});
+  Ticket first = *limits.admit(kOne);
+  Ticket second = *limits.admit(kOne);
+  Ticket third = *limits.admit(kOne);
+  ASSERT_TRUE(limits.enter(first, {.route = "a", .user = "ann", .database = "app"}));
+  ASSERT_FALSE(limits.enter(second, {.route = "b", .user = "bob", .database = "app"}));
+  EXPECT_EQ(limits.names(), 3U);
+  EXPECT_TRUE(limits.enter(third, {.route = "b", .route_max = 1, .user = "bob", .database = "x"}));
+}
+
+TEST(RateLimiter, WithoutABurstNobodyIsLimited) {
+  RateLimiter limiter(1s, 0);
+  Instant now{};
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(limiter.allow(Source(kOne), now));
+  EXPECT_EQ(limiter.sources(), 0U);
+  limiter.set(100ms, 2);
+  EXPECT_TRUE(limiter.allow(Source(kOne), now));
+  EXPECT_TRUE(limiter.allow(Source(kOne), now));
+  EXPECT_FALSE(limiter.allow(Source(kOne), now));
+  EXPECT_TRUE(limiter.allow(Source(kTwo), now));
+  EXPECT_TRUE(limiter.allow(Source(kOne), now + 100ms));
+  limiter.set(1s, 0);
+  EXPECT_TRUE(limiter.allow(Source(kOne), now + 100ms));
 }
 
 TEST(ConnectionLimits, ForgetsWhoIsGone) {
-  ConnectionLimits limits(100, 5);
+  ConnectionLimits limits({.clients_max = 100, .per_source_max = 5});
   {
     Ticket first = *limits.admit(kOne);
-    ASSERT_TRUE(limits.enter_route(first, "user=a", 1));
+    ASSERT_TRUE(enter_route(limits, first, "user=a", 1));
     Ticket moved = std::move(first);
     first.release();  // NOLINT(bugprone-use-after-move): moved-from is empty
     EXPECT_EQ(limits.clients(), 1U);
     EXPECT_EQ(limits.sources(), 1U);
-    EXPECT_EQ(limits.routes(), 1U);
+    EXPECT_EQ(limits.names(), 1U);
     EXPECT_TRUE(moved);
     moved = *limits.admit(kTwo);
     EXPECT_FALSE(limits.clients() == 0);
   }
   EXPECT_EQ(limits.clients(), 0U);
   EXPECT_EQ(limits.sources(), 0U);
-  EXPECT_EQ(limits.routes(), 0U);
+  EXPECT_EQ(limits.names(), 0U);
 }
 
 TEST(ConnectionLimits, TakesNoNewClientsUntilThereIsRoomUnderALoweredLimit) {
-  ConnectionLimits limits(3, std::nullopt);
+  ConnectionLimits limits({.clients_max = 3});
   Ticket first = *limits.admit(kOne);
   Ticket second = *limits.admit(kOne);
-  limits.set(1, 1);
+  limits.set({.clients_max = 1, .per_source_max = 1});
   EXPECT_FALSE(limits.admit(kTwo));
   second.release();
   EXPECT_FALSE(limits.admit(kTwo));
@@ -107,7 +163,7 @@ TEST(ConnectionLimits, TakesNoNewClientsUntilThereIsRoomUnderALoweredLimit) {
 TEST(ConnectionLimits, AreExactAcrossThreads) {
   constexpr uint32_t kMax = 5;
   constexpr uint32_t kRouteMax = 3;
-  ConnectionLimits limits(kMax, std::nullopt);
+  ConnectionLimits limits({.clients_max = kMax});
   std::atomic<uint32_t> inside = 0;
   std::atomic<uint32_t> on_route = 0;
   std::atomic<uint32_t> admitted = 0;
@@ -122,7 +178,7 @@ TEST(ConnectionLimits, AreExactAcrossThreads) {
           if (!ticket) continue;
           EXPECT_LE(++inside, kMax);
           ++admitted;
-          if (limits.enter_route(*ticket, "r", kRouteMax)) {
+          if (enter_route(limits, *ticket, "r", kRouteMax)) {
             EXPECT_LE(++on_route, kRouteMax);
             ++routed;
           }

@@ -67,6 +67,7 @@ struct Process {
   SessionMail& mail;
   policy::ConnectionLimits& limits;
   policy::RateLimiter& cancel_rate;
+  policy::RateLimiter& login_rate;
   observe::Registry& metrics;
   upstream::Resolver& resolver;
   auth::MockSecrets& mock_secrets;

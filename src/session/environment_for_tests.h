@@ -22,6 +22,7 @@ struct TestProcess {
             .mail = mail,
             .limits = limits,
             .cancel_rate = cancel_rate,
+            .login_rate = login_rate,
             .metrics = metrics,
             .resolver = resolver,
             .mock_secrets = mock_secrets,
@@ -29,8 +30,9 @@ struct TestProcess {
   }
 
   CancelRegistry cancels{0, Secret("key")};
-  policy::ConnectionLimits limits{1000, std::nullopt};
+  policy::ConnectionLimits limits{{.clients_max = 1000}};
   policy::RateLimiter cancel_rate{1s, 100};
+  policy::RateLimiter login_rate{1s, 0};
   observe::Registry metrics;
   upstream::Resolver resolver;
   auth::MockSecrets mock_secrets{Secret("key")};

@@ -78,10 +78,23 @@ io::Task<Result<>> Session::log_in() {
 Result<> Session::admit() {
   std::optional<IpAddress> source;
   if (peer_.is_ip()) source = peer_.ip_address();
+  if (Result<> allowed = check_login_rate(source); !allowed) return allowed;
   Result<policy::Ticket> ticket = environment_.process.limits.admit(source);
   if (!ticket) return fail(std::move(ticket.error()));
   ticket_ = std::move(*ticket);
   return {};
+}
+
+// Guessing passwords is slow work from one address; so is keeping the proxy busy with logins.
+Result<> Session::check_login_rate(const std::optional<IpAddress>& address) const {
+  if (!address) return {};
+  policy::Source source(*address);
+  if (environment_.process.login_rate.allow(source, environment_.loop.now())) return {};
+  return fail({.reason = Reason::client_limit_logins,
+               .side = Side::client,
+               .sqlstate = sqlstate::kTooManyConnections,
+               .message = "too many logins from " + source.to_string(),
+               .hint = "The limit is set by \"max_logins_per_second_per_source\"."});
 }
 
 Result<> Session::check_startup(const wire::StartupPacket& packet) const {
@@ -139,8 +152,11 @@ Result<> Session::check_decision(const route::Decision& decision, const route::F
 
 Result<> Session::enter_route(const route::Decision& decision, const route::Facts& facts) {
   route_ = decision.route;
-  Result<> entered = environment_.process.limits.enter_route(ticket_, decision.route->name,
-                                                             decision.route->max_clients);
+  Result<> entered =
+      environment_.process.limits.enter(ticket_, {.route = decision.route->name,
+                                                  .route_max = decision.route->max_clients,
+                                                  .user = user_,
+                                                  .database = database_});
   if (!entered) return entered;
   return hooks_->route({.id = id_, .client = facts}, decision);
 }

@@ -79,6 +79,7 @@ class Session : public ListNode<Session> {
   io::Task<Result<>> open_session(std::string greeting, const wire::StartupPacket& packet,
                                   std::string_view method);
   Result<> admit();
+  Result<> check_login_rate(const std::optional<IpAddress>& source) const;
   Result<> check_startup(const wire::StartupPacket& packet) const;
   Result<> check_decision(const route::Decision& decision, const route::Facts& facts) const;
   Result<> enter_route(const route::Decision& decision, const route::Facts& facts);

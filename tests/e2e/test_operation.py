@@ -231,20 +231,20 @@ def test_shutdown_says_goodbye_to_the_server(proxy_factory, new_cluster):
 
 # -- limits ---------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("where", ["global", "route", "source"])
-def test_max_clients(proxy_factory, pg18, where):
+@pytest.mark.parametrize("setting", ["max_clients", "max_clients_per_source", "max_clients_per_user",
+                                     "max_clients_per_database", "route"])
+def test_max_clients(proxy_factory, pg18, setting):
     config = config_of(pg18)
-    if where == "global":
-        config["max_clients"] = 3
-    elif where == "route":
+    if setting == "route":
         config["routes"][0]["max_clients"] = 3
     else:
-        config["max_clients_per_source"] = 3
+        config[setting] = 3
     front = proxy_factory(**config)
     wires = [connect(front) for _ in range(3)]
     error = refused(front)
     assert (error.severity, error.sqlstate) == ("FATAL", "53300")
-    assert "max_clients" in str(error.fields), "the message names the setting"
+    named = '"max_clients"' if setting == "route" else f'"{setting}"'
+    assert named in str(error.fields), "the message names the setting"
     wires.pop().close()
 
     def again():
@@ -256,6 +256,28 @@ def test_max_clients(proxy_factory, pg18, where):
     wires.append(wait_until(again, "a place is free again"))
     for each in wires:
         each.close()
+
+
+def test_logins_are_limited_by_source(proxy_factory, pg18):
+    front = proxy_factory(**config_of(pg18, max_logins_per_second_per_source=5))
+
+    def log_in():
+        try:
+            connect(front).close()
+            return None
+        except WireError as error:
+            return error
+
+    errors = [error for error in (log_in() for _ in range(20)) if error]
+    assert errors, "20 logins at once are more than 5 a second"
+    assert {error.sqlstate for error in errors} == {"53300"}
+    assert "max_logins_per_second_per_source" in str(errors[0].fields)
+    assert len(errors) < 16, "as many as a second allows come in at once"
+    wait_until(lambda: log_in() is None, "a second has passed")
+    # A limit that is lifted holds for nobody.
+    del front.config["max_logins_per_second_per_source"]
+    front.reload(front.config)
+    assert [log_in() for _ in range(20)] == [None] * 20
 
 
 def test_many_half_open_clients_do_not_lock_out(proxy_factory, pg18):

@@ -38,14 +38,16 @@ World::World(const Scenario& scenario)
     : scenario_(scenario),
       random_(scenario.seed ^ 0x5eed),
       cancels_(0, Secret("a simulated key")),
-      limits_(scenario.config.find("max_clients: 2\n") == std::string::npos ? 1000 : 2,
-              std::nullopt),
+      limits_({.clients_max =
+                   scenario.config.find("max_clients: 2\n") == std::string::npos ? 1000U : 2U}),
       cancel_rate_(10ms, 100),
+      login_rate_(1s, 0),
       mock_secrets_(Secret("a simulated key")),
       process_{.cancels = cancels_,
                .mail = *this,
                .limits = limits_,
                .cancel_rate = cancel_rate_,
+               .login_rate = login_rate_,
                .metrics = metrics_,
                .resolver = resolver_,
                .mock_secrets = mock_secrets_,
@@ -154,7 +156,7 @@ void World::check_nothing_is_left() {
   expect_equal("buffers in use", 0, worker_->buffers().in_use());
   expect_equal("clients under the limits", 0, limits_.clients());
   expect_equal("sources under the limits", 0, limits_.sources());
-  expect_equal("routes under the limits", 0, limits_.routes());
+  expect_equal("names under the limits", 0, limits_.names());
   expect_equal("cancel keys", 0, cancels_.size());
   expect_equal("timers but the worker's own", 1, loop.timers().size());
 }

@@ -64,6 +64,7 @@ class World final : public session::SessionMail {
   session::CancelRegistry cancels_;
   policy::ConnectionLimits limits_;
   policy::RateLimiter cancel_rate_;
+  policy::RateLimiter login_rate_;
   upstream::Resolver resolver_;
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
