@@ -1,0 +1,81 @@
+#include "sql/statement_scanner.h"
+
+#include <utility>
+
+#include "sql/statement_parser.h"
+
+namespace trunkline::sql {
+
+namespace {
+
+// "procedure"; longer words play no part in finding bodies.
+constexpr size_t kRoutineWordBytesMax = 9;
+
+}  // namespace
+
+Lexer::Outcome StatementScanner::finish() {
+  Lexer::Outcome outcome = lexer_.finish();
+  end_statement();
+  return outcome;
+}
+
+void StatementScanner::on_token(const Token& token) {
+  if (token.is_symbol(';') && depth_ == 0 && body_depth_ == 0) return end_statement();
+  if (tokens_ == 0) span_.offset = token.offset;
+  span_.length = token.offset + token.length - span_.offset;
+  if (token.is_symbol(')') && depth_ > 0) --depth_;
+  head_.add(token, depth_, syntax_.encoding);
+  watch_.on_token(token);
+  if (token.is_symbol('(')) ++depth_;
+  follow_routine(token);
+  ++tokens_;
+}
+
+void StatementScanner::follow_routine(const Token& token) {
+  lower_.clear();
+  if (token.kind == TokenKind::word && token.text.size() <= kRoutineWordBytesMax) {
+    append_lower(lower_, token.text, syntax_.encoding);
+  } else if (token.is_symbol('.')) {
+    lower_ = ".";
+  }
+  if (routine_words_ == tokens_ && !is_routine_) {
+    bool expected = (tokens_ == 0 && lower_ == "create") || (tokens_ == 1 && lower_ == "or") ||
+                    (tokens_ == 2 && lower_ == "replace" && previous_ == "or");
+    if (expected) ++routine_words_;
+    is_routine_ = (tokens_ == 1 || tokens_ == 3) && (lower_ == "function" || lower_ == "procedure");
+  }
+  if (is_routine_ && body_depth_ == 0) {
+    // Within parentheses it could be a parameter's name.
+    if (depth_ == 0 && previous_ == "begin" && lower_ == "atomic") body_depth_ = 1;
+  } else if (body_depth_ > 0 && previous_ != "." && previous_ != "as") {
+    // Any word may be a column behind a dot, or a label behind AS.
+    if (lower_ == "case") ++body_depth_;
+    if (lower_ == "end") --body_depth_;
+  }
+  previous_.swap(lower_);
+}
+
+void StatementScanner::end_statement() {
+  Statement statement;
+  if (tokens_ > 0) {
+    statement.span = span_;
+    statement.index = statements_++;
+    parse_head(head_, syntax_, span_.offset + span_.length, statement);
+    statement.suspicions.add(watch_.take());
+    // Only analysed; what it does it does when it is executed.
+    if (statement.kind == StatementKind::prepare) statement.suspicions = {};
+    statement.suspicions.add(suspicions_of_kind(statement.kind));
+    // A setting that sets the seed of random().
+    if (statement.kind == StatementKind::set && statement.name.text == "seed") {
+      statement.suspicions.add(Suspicion::setseed);
+    }
+  }
+  head_.clear();
+  tokens_ = depth_ = body_depth_ = 0;
+  routine_words_ = 0;
+  is_routine_ = false;
+  previous_.clear();
+  if (statement.kind != StatementKind::empty) sink_->on_statement(std::move(statement));
+}
+
+}  // namespace trunkline::sql

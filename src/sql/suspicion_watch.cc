@@ -1,0 +1,368 @@
+#include "sql/suspicion_watch.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "sql/functions.h"
+#include "sql/identifier.h"
+#include "sql/keywords.h"
+
+namespace trunkline::sql {
+
+enum class SuspicionWatch::Word : uint8_t {
+  other,
+  literal_follows,  // a word before a string that is not the name of its type
+  operator_,
+  as,
+  by,
+  cast,
+  change,   // INSERT, UPDATE, DELETE, MERGE
+  creates,  // a word before TEMP
+  distinct,
+  execute,
+  for_,
+  from,
+  from_inside,  // EXTRACT and its kind
+  into,
+  key,
+  names_columns,  // name(…) behind it is not a call
+  on,
+  share,
+  temp,
+  uescape,
+  window,      // OVER, FILTER: syntax behind a parenthesis
+  grouping,    // CUBE, ROLLUP: syntax behind BY
+  sorting,     // ORDER, GROUP, PARTITION: before BY
+  table_join,  // syntax, although a function could bear the name
+  fetch,
+  fetched,  // FIRST, NEXT
+  time,
+  zone,
+  set,
+  sets,
+  grouping_sets,
+  conflict,
+  materialized,
+  not_,
+};
+
+namespace {
+
+constexpr std::string_view kPgTemp = "pg_temp";
+
+bool names_temp(std::string_view name) {
+  return name == kPgTemp || name.starts_with("pg_temp_") || name.starts_with("pg_toast_temp_");
+}
+
+}  // namespace
+
+SuspicionWatch::Word SuspicionWatch::word_of(std::string_view lower) {
+  using enum Word;
+  static constexpr std::pair<std::string_view, Word> kWords[] = {
+      {"aggregate", names_columns},
+      {"as", as},
+      {"by", by},
+      {"cast", cast},
+      {"conflict", conflict},
+      {"copy", names_columns},
+      {"create", creates},
+      {"cube", grouping},
+      {"delete", change},
+      {"delimiter", literal_follows},
+      {"distinct", distinct},
+      {"encoding", literal_follows},
+      {"escape", literal_follows},
+      {"execute", execute},
+      {"exists", names_columns},
+      {"extract", from_inside},
+      {"fetch", fetch},
+      {"filter", window},
+      {"first", fetched},
+      {"for", for_},
+      {"format", literal_follows},
+      {"from", from},
+      {"function", names_columns},
+      {"global", creates},
+      {"group", sorting},
+      {"grouping", grouping_sets},
+      {"ilike", table_join},
+      {"insert", change},
+      {"into", into},
+      {"is", table_join},
+      {"isnull", table_join},
+      {"join", table_join},
+      {"key", key},
+      {"language", literal_follows},
+      {"left", table_join},
+      {"like", table_join},
+      {"local", creates},
+      {"materialized", materialized},
+      {"merge", change},
+      {"next", fetched},
+      {"not", not_},
+      {"notnull", table_join},
+      {"on", on},
+      {"operator", operator_},
+      {"order", sorting},
+      {"over", window},
+      {"overlaps", table_join},
+      {"overlay", from_inside},
+      {"partition", sorting},
+      {"password", literal_follows},
+      {"path", literal_follows},
+      {"prepare", names_columns},
+      {"prepared", literal_follows},
+      {"procedure", names_columns},
+      {"program", literal_follows},
+      {"quote", literal_follows},
+      {"recursive", names_columns},
+      {"references", names_columns},
+      {"replace", creates},
+      {"right", table_join},
+      {"rollup", grouping},
+      {"schema", literal_follows},
+      {"set", set},
+      {"sets", sets},
+      {"share", share},
+      {"similar", table_join},
+      {"snapshot", literal_follows},
+      {"substring", from_inside},
+      {"table", names_columns},
+      {"temp", temp},
+      {"temporary", temp},
+      {"time", time},
+      {"treat", cast},
+      {"trim", from_inside},
+      {"uescape", uescape},
+      {"update", change},
+      {"with", names_columns},
+      {"zone", zone},
+  };
+  static_assert(std::ranges::is_sorted(kWords, {}, [](const auto& pair) { return pair.first; }));
+  const auto* found =
+      std::ranges::lower_bound(kWords, lower, {}, [](const auto& pair) { return pair.first; });
+  return found != std::end(kWords) && found->first == lower ? found->second : other;
+}
+
+void SuspicionWatch::on_token(const Token& token) {
+  Seen seen{.kind = token.kind};
+  bool is_name = token.kind == TokenKind::word || token.kind == TokenKind::quoted_identifier;
+  if (is_name) {
+    on_name(token);
+    seen.unquoted = token.kind == TokenKind::word;
+    if (seen.unquoted && qualifier_.empty()) seen.word = word_of(name_);
+    if (seen.word != Word::other) on_word(seen.word);
+  } else if (token.is_symbol('.')) {
+    seen.symbol = '.';
+  } else {
+    if (token.kind == TokenKind::string) on_string(token);
+    end_cast();
+    if (token.kind == TokenKind::symbol) {
+      seen.symbol = token.text[0];
+      on_symbol(token);
+    }
+    in_name_ = false;
+  }
+  before_last_ = last_;
+  last_ = seen;
+}
+
+Suspicions SuspicionWatch::take() {
+  end_cast();
+  in_name_ = false;
+  Suspicions found = std::exchange(suspicions_, {});
+  last_ = before_last_ = before_name_ = before_name_further_ = {};
+  closed_before_alias_ = false;
+  depth_ = 0;
+  return found;
+}
+
+void SuspicionWatch::on_name(const Token& token) {
+  if (in_name_ && last_.is('.')) {
+    qualifier_.swap(name_);
+  } else {
+    end_cast();
+    qualifier_.clear();
+    before_name_ = last_;
+    before_name_further_ = before_last_;
+  }
+  in_name_ = true;
+  name_.clear();
+  if (token.kind == TokenKind::word && token.text.size() <= kNameBytesMax) {
+    append_lower(name_, token.text, syntax_.encoding);
+  } else {
+    name_ = fold_identifier(token.text, syntax_).text;
+  }
+  if (name_ == "pg_catalog") suspect(Suspicion::names_pg_catalog);
+  if (names_temp(name_)) suspect(Suspicion::temp_objects);
+  if ((level() & kOperator) != 0 && last_.is('(') && name_ != "pg_catalog") {
+    suspect(Suspicion::opaque | Suspicion::may_write);
+  }
+}
+
+void SuspicionWatch::on_word(Word word) {
+  switch (word) {
+    case Word::change:
+      suspect(Suspicion::may_write);
+      // SELECT … FOR [NO KEY] UPDATE.
+      if (last_.word != Word::for_ && last_.word != Word::key) {
+        suspect(Suspicion::may_fire_triggers);
+      }
+      break;
+    case Word::share:
+    case Word::into:
+      suspect(Suspicion::may_write);
+      break;
+    case Word::temp:
+      if (last_.word == Word::creates || last_.word == Word::into) {
+        suspect(Suspicion::temp_objects);
+      }
+      break;
+    case Word::from:
+      if ((level() & kFromIsSyntax) == 0 && last_.word != Word::distinct) {
+        suspect(Suspicion::reads_relations);
+      }
+      break;
+    case Word::execute:
+      suspect(Suspicion::runs_prepared | Suspicion::may_write);
+      break;
+    case Word::uescape:
+      // The name before was read with the wrong escapes.
+      if (last_.kind == TokenKind::quoted_identifier) suspect(Suspicions::all());
+      break;
+    default:
+      break;
+  }
+}
+
+void SuspicionWatch::on_string(const Token& token) {
+  std::string lower;
+  if (token.text.size() > kPgTemp.size()) {
+    append_lower(lower, token.text, syntax_.encoding);
+    if (lower.contains(kPgTemp)) suspect(Suspicion::temp_objects);
+  }
+  // mytype 'literal'
+  bool behind_name = in_name_ && !last_.is('.');
+  bool is_first_word = before_name_.kind == TokenKind::symbol && before_name_.symbol == '\0';
+  if (behind_name && !is_first_word && last_.word != Word::literal_follows &&
+      last_.word != Word::zone && last_.word != Word::uescape && !is_syntax()) {
+    end_type();
+  }
+}
+
+void SuspicionWatch::on_symbol(const Token& token) {
+  char c = token.text[0];
+  if (c == '(') {
+    open();
+  } else if (c == ')') {
+    closed_before_alias_ = (level() & kAliasMayFollow) != 0;
+    if (depth_ > 0) --depth_;
+  }
+}
+
+void SuspicionWatch::open() {
+  uint8_t level = kAliasMayFollow;
+  bool behind_name = in_name_ && !last_.is('.');
+  if (behind_name) {
+    if (is_call()) {
+      bool own = qualifier_.empty() || qualifier_ == "pg_catalog";
+      suspect(suspicions_of_call(name_));
+      if (!own) suspect(Suspicion::opaque | Suspicion::may_write);
+    }
+    if (last_.word == Word::cast) level |= kCast;
+    if (last_.word == Word::from_inside) level |= kFromIsSyntax;
+    if (last_.word == Word::operator_) level = kOperator;
+    // DISTINCT ON (…) f(x)
+    if (last_.word == Word::on) level = kPlain;
+  }
+  if (depth_ < kLevelsMax) levels_[depth_] = level;
+  ++depth_;
+}
+
+// Whether the name at hand can not be a function's, because the grammar reserves it.
+bool SuspicionWatch::is_syntax() const {
+  if (!last_.unquoted || !qualifier_.empty()) return false;
+  switch (keyword_class(name_)) {
+    case KeywordClass::reserved:
+      return true;
+    case KeywordClass::column_name:
+      // Before PostgreSQL 16 and 17 people had functions of these names.
+      return !name_.starts_with("json") && name_ != "merge_action";
+    case KeywordClass::type_or_function:
+      return last_.word == Word::table_join || name_ == "current_schema";
+    case KeywordClass::none:
+      return false;
+  }
+  return false;
+}
+
+bool SuspicionWatch::is_call() const {
+  if (is_syntax()) return false;
+  bool first = before_name_.kind == TokenKind::symbol && before_name_.symbol == '\0';
+  if (first) return false;
+  switch (last_.word) {
+    case Word::operator_:
+      return false;
+    case Word::window:
+      if (before_name_.is(')')) return false;
+      break;
+    case Word::grouping:
+      if (before_name_.word == Word::by) return false;
+      break;
+    case Word::by:
+      if (before_name_.word == Word::sorting) return false;
+      break;
+    case Word::sets:
+      if (before_name_.word == Word::grouping_sets) return false;
+      break;
+    case Word::fetched:
+      if (before_name_.word == Word::fetch) return false;
+      break;
+    case Word::zone:
+      if (before_name_.word == Word::time) return false;
+      break;
+    case Word::conflict:
+      if (before_name_.word == Word::on) return false;
+      break;
+    case Word::materialized:
+      if (before_name_.word == Word::as || before_name_.word == Word::not_) return false;
+      break;
+    case Word::set:
+      // UPDATE … SET (a, b) = …
+      return false;
+    default:
+      break;
+  }
+  switch (before_name_.word) {
+    case Word::as:
+    case Word::into:
+    case Word::execute:
+    case Word::names_columns:
+      return false;
+    default:
+      break;
+  }
+  // f(x) alias(column)
+  if (before_name_.is(')')) return !closed_before_alias_;
+  // x::type(1)
+  return !is_type();
+}
+
+bool SuspicionWatch::is_type() const {
+  return (before_name_.is(':') && before_name_further_.is(':')) ||
+         (before_name_.word == Word::as && (level() & kCast) != 0);
+}
+
+void SuspicionWatch::end_cast() {
+  if (in_name_ && is_type() && !last_.is('.')) end_type();
+}
+
+void SuspicionWatch::end_type() {
+  bool keyword =
+      last_.unquoted && qualifier_.empty() && keyword_class(name_) == KeywordClass::column_name;
+  bool own = qualifier_.empty() || qualifier_ == "pg_catalog";
+  if (!own || (!keyword && !is_builtin_type(name_))) suspect(Suspicion::unknown_types);
+}
+
+}  // namespace trunkline::sql

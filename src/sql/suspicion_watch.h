@@ -1,0 +1,74 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "sql/lexer.h"
+#include "sql/suspicions.h"
+
+namespace trunkline::sql {
+
+// Follows the tokens of one statement and tells what it may do unseen, see `Suspicion`. Knows no
+// grammar: a name before a parenthesis is a call unless the words around it rule that out. Keeps a
+// few names, whatever the length of the statement. One thread.
+class SuspicionWatch {
+ public:
+  explicit SuspicionWatch(Syntax syntax) : syntax_(syntax) {}
+
+  void on_token(const Token& token);
+  // The end of the statement; ready for the next one.
+  Suspicions take();
+
+ private:
+  // The words that matter here, where they are not quoted and not part of a longer name.
+  enum class Word : uint8_t;
+  struct Seen {
+    TokenKind kind = TokenKind::symbol;
+    char symbol = '\0';  // also zero at the beginning of the statement
+    Word word{};
+    bool unquoted = false;
+
+    bool is(char c) const { return kind == TokenKind::symbol && symbol == c; }
+  };
+  // Of a parenthesis that is open.
+  enum Level : uint8_t {
+    kPlain = 0,
+    kAliasMayFollow = 1,  // name(…) once it is closed would name columns, not call
+    kCast = 2,
+    kFromIsSyntax = 4,  // EXTRACT(… FROM …)
+    kOperator = 8,
+  };
+  static constexpr size_t kLevelsMax = 64;
+
+  static Word word_of(std::string_view lower);
+  static Word word_of_token(std::string_view lower, bool unquoted, bool qualified);
+
+  void on_name(const Token& token);
+  void on_word(Word word);
+  void on_string(const Token& token);
+  void on_symbol(const Token& token);
+  void open();
+  void end_cast();
+  void end_type();
+  bool is_call() const;
+  bool is_syntax() const;
+  bool is_type() const;
+  uint8_t level() const { return depth_ > 0 && depth_ <= kLevelsMax ? levels_[depth_ - 1] : 0; }
+  void suspect(Suspicions more) { suspicions_.add(more); }
+
+  const Syntax syntax_;
+  Suspicions suspicions_;
+  Seen last_;
+  Seen before_last_;
+  Seen before_name_;          // what stood before the first part of the name at hand
+  Seen before_name_further_;  // and before that
+  bool in_name_ = false;      // the last token was a name, or the dot behind it
+  std::string name_;          // its last part, folded
+  std::string qualifier_;     // the part before that
+  bool closed_before_alias_ = false;
+  uint64_t depth_ = 0;
+  std::array<uint8_t, kLevelsMax> levels_{};
+};
+
+}  // namespace trunkline::sql

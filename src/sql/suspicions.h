@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+namespace trunkline::sql {
+
+// What a text may do that its statements do not say by their kind. A suspicion that is wrong costs
+// a probe; one that is missing gives wrong results. So the rule is to suspect.
+enum class Suspicion : uint32_t {
+  set_config = 1U << 0,
+  session_lock = 1U << 1,  // pg_advisory_lock and its kin, also the unlocking; not the _xact_ ones
+  setseed = 1U << 2,
+  moves_sequence = 1U << 3,  // nextval, setval
+  reads_sequence = 1U << 4,  // currval, lastval
+  notifies = 1U << 5,        // pg_notify
+  temp_objects = 1U << 6,
+  // Runs code that is not seen: DO, CALL, a function that is not known to be harmless.
+  opaque = 1U << 7,
+  may_fire_triggers = 1U << 8,
+  // Not certainly a plain read.
+  may_write = 1U << 9,
+  dblink = 1U << 10,
+  names_pg_catalog = 1U << 11,
+  // Reads tables, or views, which may call anything; so may a "column" that is a function.
+  reads_relations = 1U << 12,
+  // Does what a prepared statement does: whoever knows that one adds its suspicions.
+  runs_prepared = 1U << 13,
+  // Casts to a type that is not PostgreSQL's own: a domain's checks may call anything.
+  unknown_types = 1U << 14,
+};
+
+class Suspicions {
+ public:
+  constexpr Suspicions() = default;
+  constexpr Suspicions(Suspicion one)
+      : bits_(static_cast<uint32_t>(one)) {}  // NOLINT: a set of one
+  constexpr Suspicions(std::initializer_list<Suspicion> some) {
+    for (Suspicion one : some) add(one);
+  }
+  // For a text that could not be followed.
+  static constexpr Suspicions all() {
+    Suspicions every;
+    every.bits_ = (static_cast<uint32_t>(Suspicion::unknown_types) << 1) - 1;
+    return every;
+  }
+
+  constexpr void add(Suspicions more) { bits_ |= more.bits_; }
+  constexpr bool has(Suspicion one) const { return (bits_ & static_cast<uint32_t>(one)) != 0; }
+  constexpr bool has_any_of(Suspicions some) const { return (bits_ & some.bits_) != 0; }
+  constexpr bool none() const { return bits_ == 0; }
+  constexpr uint32_t bits() const { return bits_; }
+  constexpr Suspicions without(Suspicions some) const {
+    Suspicions rest;
+    rest.bits_ = bits_ & ~some.bits_;
+    return rest;
+  }
+  bool operator==(const Suspicions&) const = default;
+
+ private:
+  uint32_t bits_ = 0;
+};
+
+constexpr Suspicions operator|(Suspicions a, Suspicions b) {
+  a.add(b);
+  return a;
+}
+constexpr Suspicions operator|(Suspicion a, Suspicion b) {
+  return Suspicions(a) | Suspicions(b);
+}
+
+// They tell something about the statement, but nothing of the session needs to be looked at.
+inline constexpr Suspicions kHarmlessSuspicions = {
+    Suspicion::may_write, Suspicion::names_pg_catalog, Suspicion::reads_relations};
+
+}  // namespace trunkline::sql

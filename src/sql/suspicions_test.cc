@@ -1,0 +1,198 @@
+#include "sql/suspicions.h"
+
+#include <gtest/gtest.h>
+#include <ostream>
+#include <string>
+
+#include "sql/facts_for_tests.h"
+#include "sql/functions.h"
+
+namespace trunkline::sql {
+namespace {
+
+std::string list(Suspicions suspicions) {
+  static constexpr const char* kNames[] = {
+      "set_config", "session_lock", "setseed",   "moves_sequence", "reads_sequence",
+      "notifies",   "temp",         "opaque",    "triggers",       "write",
+      "dblink",     "pg_catalog",   "relations", "prepared",       "types"};
+  std::string out;
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    if (!suspicions.has(static_cast<Suspicion>(1U << i))) continue;
+    out += (out.empty() ? "" : " ") + std::string(kNames[i]);
+  }
+  return out;
+}
+
+struct Case {
+  std::string text;
+  std::string suspicions;
+  Syntax syntax = {};
+
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.text; }
+};
+
+class Suspected : public testing::TestWithParam<Case> {};
+
+TEST_P(Suspected, IsWhatTheWordsSay) {
+  const Case& c = GetParam();
+  EXPECT_EQ(list(TextFacts::of(c.text, c.syntax)->suspicions()), c.suspicions) << c.text;
+  std::string odd = oddly_written(c.text, c.syntax);
+  EXPECT_EQ(list(TextFacts::of(odd, c.syntax)->suspicions()), c.suspicions) << odd;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Plain, Suspected,
+    testing::Values(
+        Case{"select 1", ""}, Case{"select a from t where b = $1", "relations"},
+        Case{"select lower(a), count(*) from t group by 1", "relations"},
+        Case{"select coalesce(a, b), nullif(a, 1), greatest(1, 2)", ""},
+        Case{"select extract(epoch from now())", ""},
+        Case{"select substring(a from 1 for 2), trim(both from a), overlay(a placing b from 3)",
+             ""},
+        Case{"select 1 where a is distinct from b", ""},
+        Case{"select a in (1), b and (c), not (d)", ""},
+        Case{"select sum(a) over (partition by (b) order by (c)), count(*) filter (where d)", ""},
+        Case{"select * from generate_series(1, 2) g(i)", "relations"},
+        Case{"select * from unnest($1::int[]) as x(a)", "relations"},
+        Case{"with a(b) as (select 1), recursive as materialized (select 2) select 3", ""},
+        Case{"with x as not materialized (select 2) select 3", ""},
+        Case{"select 1 group by grouping sets ((a), cube (b), ())", "opaque write"},
+        Case{"select 1 group by rollup (a)", ""}, Case{"select a at time zone (b)", ""},
+        Case{"select a from t order by (b) fetch first (1) rows only", "relations"},
+        Case{"select array[1]::int[], 'a'::text, 1::numeric(10, 2), a::double precision", ""},
+        Case{"select cast(a as varchar(10)), cast(b as pg_catalog.int4)", "pg_catalog"},
+        Case{"select date '2020-01-01', interval '1' day, timestamp with time zone 'now'", ""},
+        Case{"select a like 'x' escape 'y', b ilike (c), d similar to 'e'", ""},
+        Case{"select left(a, 1), right(b, 1) from t left join (select 1) u on (true)", "relations"},
+        Case{"select 'set_config(1)', $$nextval('x')$$ -- setval()", ""},
+        Case{"select \"set_config\" from t", "relations"}, Case{"select a.setval", ""},
+        Case{"select pg_advisory_xact_lock(1), pg_try_advisory_xact_lock_shared(2)", ""},
+        Case{"select pg_catalog.now()", "pg_catalog"}, Case{"select pg_stat_get_numscans(1)", ""},
+        Case{"show all", ""}, Case{"explain select lower(a) from t", "relations"},
+        Case{"values (1), (2)", ""}, Case{"begin", ""}, Case{"rollback", ""}, Case{"set a = b", ""},
+        Case{"declare c cursor for select 1", ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Calls, Suspected,
+    testing::Values(
+        Case{"select set_config('a', 'b', false)", "set_config"},
+        Case{"select SET_CONFIG ('a', 'b', false)", "set_config"},
+        Case{"select \"set_config\"('a', 'b', false)", "set_config"},
+        Case{"select U&\"\\0073et_config\"('a')", "set_config"},
+        Case{"select pg_catalog.set_config('a')", "set_config pg_catalog"},
+        Case{"select \"pg_catalog\" . \"set_config\"('a')", "set_config pg_catalog"},
+        Case{"select d.pg_catalog.set_config('a')", "set_config pg_catalog"},
+        Case{"select a from t where set_config('a') is null", "set_config relations"},
+        Case{"select distinct on (a) set_config(b)", "set_config"},
+        Case{"select a operator(pg_catalog.+) set_config(b)", "set_config pg_catalog"},
+        Case{"select a[1:set_config(b)]", "set_config"},
+        Case{"select case when a then set_config(b) end", "set_config"},
+        Case{"select * from (values (1)) v, lateral set_config(b) c(d)", "set_config relations"},
+        Case{"select * from rows from (set_config(b)) c(d)", "set_config relations"},
+        Case{"select set_config (a) , setseed(0.5)", "set_config setseed"},
+        Case{"select pg_advisory_lock(1)", "session_lock"},
+        Case{"select pg_try_advisory_lock_shared(1)", "session_lock"},
+        Case{"select pg_advisory_unlock_all()", "session_lock"},
+        Case{"select nextval('s')", "moves_sequence write"},
+        Case{"select setval('s', 1)", "moves_sequence write"},
+        Case{"select currval('s'), lastval()", "reads_sequence"},
+        Case{"select pg_notify('a', 'b')", "notifies write"}, Case{"select f(1)", "opaque write"},
+        Case{"select s.lower(a)", "opaque write"}, Case{"select \"Lower\"(a)", "opaque write"},
+        Case{"select lo_create(1)", "opaque write"},
+        Case{"select dblink_exec('x')", "opaque write dblink"},
+        Case{"select query_to_xml('x')", "opaque write"},
+        Case{"select a operator(s.+) b", "opaque write"}, Case{"select over(1)", "opaque write"},
+        Case{"select filter(1)", "opaque write"}, Case{"select json_value(a, '$')", "opaque write"},
+        Case{"select pg_terminate_backend(1)", "opaque write"},
+        Case{"execute p(nextval('s'))", "moves_sequence write prepared"},
+        Case{"set seed = 0.5", "setseed"}, Case{"set local SEED to 1", "setseed"},
+        Case{"declare c cursor for select nextval('s')", "moves_sequence write"},
+        Case{"select \x83\x41(1)", "opaque write", {.encoding = Encoding::sjis}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Writes, Suspected,
+    testing::Values(
+        Case{"insert into t (a, b) values (1, 2)", "triggers write"},
+        Case{"insert into s.t as x (a) values (1) on conflict (a) do update set (a, b) = (1, 2)",
+             "triggers write"},
+        Case{"update t set a = lower(b)", "triggers write"},
+        Case{"delete from t using u", "triggers write relations"},
+        Case{"merge into t using s on true when matched then delete", "triggers write"},
+        Case{"with x as (insert into t values (1) returning *) select * from x",
+             "triggers write relations"},
+        Case{"with x as (select 1) update t set a = 1", "triggers write"},
+        Case{"explain analyze delete from t", "triggers write relations"},
+        Case{"explain analyze create table a as select 1", "triggers write"},
+        Case{"explain (analyze) refresh materialized view v", "triggers write"},
+        Case{"explain analyze execute p", "triggers write prepared"},
+        Case{"select 1 from t for update", "write relations"},
+        Case{"select 1 from t for no key update of t", "write relations"},
+        Case{"select 1 from t for key share", "write relations"},
+        Case{"select 1 from t for share nowait", "write relations"},
+        Case{"select 1 into t", "write"}, Case{"copy t from stdin", "triggers write relations"},
+        Case{"copy t (a, b) to stdout", ""},
+        Case{"copy (delete from t returning a) to stdout", "triggers write relations"},
+        Case{"copy t to '/x'", "triggers write"}, Case{"commit", "write"}, Case{"fetch c", "write"},
+        Case{"notify a", "notifies write"}, Case{"create table t (a int)", "triggers write"},
+        Case{"truncate t", "triggers write"}, Case{"do $$x$$", "opaque write"},
+        Case{"call p()", "opaque write"}, Case{"execute p", "write prepared"},
+        Case{"load 'x'", "opaque write"}, Case{"nonsense", "opaque write"},
+        Case{"prepare p as insert into t values (f())", ""},
+        Case{"create table t as execute p", "triggers write prepared"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    TemporaryObjects, Suspected,
+    testing::Values(Case{"create temp table t (a int)", "temp triggers write"},
+                    Case{"create table pg_temp.t (a int)", "temp triggers write"},
+                    Case{"create table PG_TEMP_3 . t (a int)", "temp triggers write"},
+                    Case{"create function \"pg_temp\".f() returns int return 1",
+                         "temp triggers write"},
+                    Case{"select 1 into temp t", "temp write"},
+                    Case{"select 1 into temporary table t", "temp write"},
+                    Case{"select 1 into local temp t", "temp write"},
+                    Case{"explain analyze create temp table t as select 1", "temp triggers write"},
+                    Case{"set search_path = 'pg_temp, public'", "temp"},
+                    Case{"set search_path = public, pg_temp", "temp"},
+                    Case{"select set_config('search_path', 'PG_TEMP', true)", "set_config temp"},
+                    Case{"select temp from t", "relations"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Types, Suspected,
+    testing::Values(Case{"select 'a'::mood", "types"}, Case{"select 'a'::s.text", "types"},
+                    Case{"select a::public.mood[]", "types"},
+                    Case{"select cast(a as mood)", "types"},
+                    Case{"select cast(a as mood(3)), 1", "types"},
+                    Case{"select mood 'happy'", "types"},
+                    Case{"select a::geometry(point, 4326)", "types"},
+                    Case{"select a::\"char\", b::\"Text\"", "types"},
+                    Case{"select * from jsonb_to_recordset($1) as x(a mood)", "relations types"},
+                    Case{"select a as mood", ""}, Case{"select a::int as mood", ""}));
+
+TEST(Suspected, OfAMisreadNameIsEverything) {
+  EXPECT_EQ(TextFacts::of("select U&\"!0073et_config\" uescape '!' ('a')", {})->suspicions(),
+            Suspicions::all());
+  std::string tag(Lexer::kTagBytesMax + 1, 't');
+  auto facts = TextFacts::of("select $" + tag + "$ $" + tag + "$", {});
+  EXPECT_EQ(facts->outcome(), Lexer::Outcome::unclear);
+  EXPECT_EQ(facts->suspicions(), Suspicions::all());
+  EXPECT_FALSE(facts->is_plain());
+}
+
+TEST(Suspected, AtAnyDepth) {
+  for (size_t depth : {size_t{1}, size_t{63}, size_t{64}, size_t{65}, size_t{1000}}) {
+    std::string text = "select " + std::string(depth, '(') + "set_config('a')";
+    text += std::string(depth, ')') + ", extract(a from b)";
+    EXPECT_EQ(list(TextFacts::of(text, {})->suspicions()), "set_config") << depth;
+  }
+}
+
+TEST(Suspected, KnowsFunctionsByTheirWholeName) {
+  EXPECT_TRUE(is_known_harmless("now"));
+  EXPECT_FALSE(is_known_harmless("no"));
+  EXPECT_FALSE(is_known_harmless(""));
+  EXPECT_FALSE(is_known_harmless("nextval"));
+  EXPECT_EQ(suspicions_of_call("pg_advisory_lockx"), Suspicion::opaque | Suspicion::may_write);
+}
+
+}  // namespace
+}  // namespace trunkline::sql

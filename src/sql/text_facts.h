@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "sql/statement.h"
+#include "sql/statement_scanner.h"
+
+namespace trunkline::sql {
+
+// What a whole text, of a Query or a Parse, is about. Never changed once it is made, so any thread
+// may read it.
+class TextFacts {
+ public:
+  // What is kept one by one; the summary counts the others as well.
+  static constexpr size_t kStatementsMax = 1000;
+
+  static std::shared_ptr<const TextFacts> of(std::string_view text, Syntax syntax);
+
+  // Those that are not empty: what the server answers with one CommandComplete each. There may be
+  // none: the answer is EmptyQueryResponse.
+  std::span<const Statement> statements() const { return statements_; }
+  uint64_t statement_count() const { return count_; }
+  // Some statements are missing above: treat the text like one that is too long to be inspected.
+  bool is_cut() const { return count_ > statements_.size(); }
+
+  // Of all of them.
+  KindSet kinds() const { return kinds_; }
+  Suspicions suspicions() const { return suspicions_; }
+  bool has(StatementKind kind) const { return kinds_.has(kind); }
+  bool has(Suspicion suspicion) const { return suspicions_.has(suspicion); }
+  Lexer::Outcome outcome() const { return outcome_; }
+  // A statement was not understood; it may well be a syntax error.
+  bool is_malformed() const { return malformed_; }
+
+  // The pooler has nothing to do before, with or after it, but for what it is told to trust.
+  bool is_plain(Suspicions trusted = {}) const {
+    return plain_kinds_ &&
+           (trusted.none() ? plain_suspicions_
+                           : suspicions_.without(trusted | kHarmlessSuspicions).none());
+  }
+  bool is_read_only() const { return !suspicions_.has(Suspicion::may_write); }
+  // It can not be forwarded as it stands, if prepared statements and settings are the proxy's.
+  bool needs_rewrite() const { return kinds_.has_any_of(kRewrittenKinds); }
+
+  size_t memory_bytes() const;
+
+ private:
+  friend class FactsBuilder;
+
+  std::vector<Statement> statements_;
+  uint64_t count_ = 0;
+  KindSet kinds_;
+  Suspicions suspicions_;
+  Lexer::Outcome outcome_ = Lexer::Outcome::complete;
+  bool malformed_ = false;
+  bool plain_kinds_ = true;
+  bool plain_suspicions_ = true;
+};
+
+}  // namespace trunkline::sql
