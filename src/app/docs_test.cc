@@ -167,7 +167,7 @@ TEST(Documentation, EveryMetricHasItsLine) {
   metrics.count_handshake("sni", "yes");
   auto stats = registry.group(policy::kPostgresStats, {"route", "upstream"});
   auto of_route = registry.group(session::kRouteMetrics, {"route", "upstream"});
-  auto servers = registry.group(session::kServerConnections, {"upstream"});
+  auto servers = registry.group(upstream::kServerConnections, {"upstream"});
   std::string page = config::read_whole(config::project_folder() / "docs/metrics.md");
   std::istringstream text(observe::prometheus_text(registry.read(), "trunkline"));
   size_t families = 0;

@@ -74,6 +74,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
       login_rate_(1s, 0),
       resolver_(upstream::kLookupThreads),
       mock_secrets_(process_secret(config_)),
+      pools_(ledger_, workers_count_),
       blocking_pool_(kBlockingThreads),
       loop_(std::make_unique<io::EpollBackend>(), &blocking_pool_),
       workers_(blocking_pool_),
@@ -85,8 +86,10 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
                .metrics = metrics_,
                .resolver = resolver_,
                .mock_secrets = mock_secrets_,
-               .key_cache = key_cache_} {
+               .key_cache = key_cache_,
+               .pools = pools_} {
   apply_client_limits();
+  apply_pools();
   apply_log_settings(config_.log);
   keep_route_metrics();
 }
@@ -98,7 +101,7 @@ void Proxy::keep_route_metrics() {
     std::vector<std::string> labels = {entry.route->name, entry.upstream->name()};
     kept.push_back(metrics_.group(policy::kPostgresStats, labels));
     kept.push_back(metrics_.group(session::kRouteMetrics, labels));
-    kept.push_back(metrics_.group(session::kServerConnections, {entry.upstream->name()}));
+    kept.push_back(metrics_.group(upstream::kServerConnections, {entry.upstream->name()}));
   }
   route_metrics_ = std::move(kept);
 }
@@ -209,10 +212,24 @@ void Proxy::apply_client_limits() {
   login_rate_.set(Duration(1s) / std::max(logins, 1U), logins);
 }
 
+void Proxy::apply_pools() {
+  pool::Shares shares{.per_upstream = {},
+                      .per_database = config_.max_connections_per_database,
+                      .per_user = config_.max_connections_per_user};
+  for (const auto& [name, upstream] : config_.upstreams) {
+    if (upstream.max_connections) shares.per_upstream.emplace(name, *upstream.max_connections);
+  }
+  pools_.set_shares(std::move(shares));
+  for (const route::Entry& entry : snapshot_->routes->entries()) {
+    pools_.apply(entry.route->name, entry.route->pool);
+  }
+}
+
 void Proxy::apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot) {
   config_ = std::move(config);
   snapshot_ = std::move(snapshot);
   apply_client_limits();
+  apply_pools();
   apply_log_settings(config_.log);
   keep_route_metrics();
   metrics_.drop_unused(loop_.now());

@@ -49,6 +49,7 @@ class Proxy final : private service::Control {
   void warn_of_restart_only(const config::Config& config) const;
   void apply(config::Config config, std::shared_ptr<const session::Snapshot> snapshot);
   void apply_client_limits();
+  void apply_pools();
   void keep_route_metrics();
   io::Task<> drain();
   void end();
@@ -79,6 +80,8 @@ class Proxy final : private service::Control {
   upstream::Resolver resolver_;
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
+  pool::Ledger ledger_;
+  pool::Registry pools_;
   Listeners listeners_;
   io::BlockingPool blocking_pool_;
   io::Loop loop_;

@@ -24,6 +24,15 @@ struct Credentials {
   Secret password;
   Secret md5;  // stored form, "md5…"
   std::optional<BoundScramKeys> scram;
+
+  Credentials clone() const {
+    Credentials copy{.user = user, .password = password.clone(), .md5 = md5.clone()};
+    if (scram) {
+      copy.scram = BoundScramKeys{
+          .keys = scram->keys.clone(), .salt = scram->salt, .iterations = scram->iterations};
+    }
+    return copy;
+  }
 };
 
 }  // namespace trunkline::auth

@@ -23,6 +23,7 @@ inline constexpr std::string_view kInvalidCatalogName = "3D000";
 inline constexpr std::string_view kTooManyConnections = "53300";
 inline constexpr std::string_view kOutOfMemory = "53200";
 inline constexpr std::string_view kConfigurationLimit = "53400";
+inline constexpr std::string_view kCantChangeRuntimeParameter = "55P02";
 inline constexpr std::string_view kQueryCanceled = "57014";
 inline constexpr std::string_view kAdminShutdown = "57P01";
 inline constexpr std::string_view kCannotConnectNow = "57P03";
@@ -61,6 +62,7 @@ enum class Reason : uint8_t {
   server_io_error,
   server_protocol_error,
   server_slow,        // did not read; ended to relieve memory_limit
+  pool_timeout,       // no server connection came free within `wait_timeout`
   relay_unavailable,  // `auth: relay` cannot work with this client and server
   drain,              // shutdown
   internal_error,

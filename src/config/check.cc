@@ -22,6 +22,7 @@ class Checker {
     for (size_t i = 0; i < config_.routes.size(); ++i) {
       check_passthrough(i);
       check_relay(i);
+      check_pool(i);
     }
     check_reachable();
     check_upstreams_used();
@@ -37,7 +38,7 @@ class Checker {
     if (chooses) return;
     if (config_.upstreams.size() == 1) {
       const auto& [name, upstream] = *config_.upstreams.begin();
-      config_.routes.push_back({.at = upstream.at, .upstream = name});
+      config_.routes.push_back({.at = upstream.at, .upstream = name, .pool = config_.pool});
     } else if (config_.upstreams.size() > 1) {
       root_.value().error("`routes` is missing: there are several upstreams to choose from");
     } else if (!root_.has("upstreams")) {
@@ -96,6 +97,35 @@ class Checker {
                     "binding fail, unless the proxy's certificate is the server's own; use "
                     "`auth: terminate`, a passthrough listener, or `channel_binding=disable` in "
                     "the clients");
+  }
+
+  // What is shared must be understood: who owns which statement and which setting.
+  void check_pool(size_t index) {
+    Route& route = config_.routes[index];
+    bool pooled = route.pool.mode != PoolMode::none && !route.reject;
+    std::string key = route_key(index);
+    if (!pooled) {
+      if (route.inspect == Inspect::statements) {
+        reader_.error(route.at, key, "`inspect: statements` needs a `pool` so far");
+      }
+      return;
+    }
+    if (route.auth == AuthMode::relay) {
+      bool is_own = route.pool.at.line != config_.pool.at.line;
+      if (is_own) {
+        reader_.error(route.at, key,
+                      "`pool` and `auth: relay` exclude each other: a login that the client itself "
+                      "makes is for one session; use `auth: terminate`");
+      }
+      route.pool.mode = PoolMode::none;
+      return;
+    }
+    if (route.inspect && *route.inspect != Inspect::statements) {
+      reader_.error(route.at, key,
+                    "`inspect: " + std::string(to_word(*route.inspect)) +
+                        "` and a `pool` exclude each other: whose settings and statements are "
+                        "whose is seen in the statements");
+    }
   }
 
   void check_reachable() {

@@ -18,6 +18,7 @@ const ServerAddress kServer;
 const ServerTls kServerTls;
 const Upstream kUpstream;
 const Route kRoute;
+const Pool kPool;
 const AuthenticationRule kRule;
 
 std::string number(uint64_t value) {
@@ -58,6 +59,13 @@ constexpr auto kKeys = std::to_array<Key>({
      "Logins from one client address, of IPv6 from one network of /64, whether they "
      "succeed or not; as many at once. One more is refused with 53300 before anything is checked. "
      "Not for unix sockets."},
+    {"", "max_connections_per_database", "number", nullptr, "1 to 100000", kCheckout,
+     "Server connections to one database, by its name at the server, of all pools together."},
+    {"", "max_connections_per_user", "number", nullptr, "1 to 100000", kCheckout,
+     "Server connections of one user, by its name at the server, of all pools together."},
+    {"", "pool", "mapping", nullptr, "", kLogin,
+     "How sessions share server connections, for every route that does not say otherwise; without "
+     "it each session has its own. See `pool`."},
     {"", "max_dynamic_upstreams", "number", [] { return number(kConfig.max_dynamic_upstreams); },
      "1 to 1000000", kNow,
      "Upstreams that exist because a capture stands in the host of a route's own upstream."},
@@ -160,6 +168,8 @@ constexpr auto kKeys = std::to_array<Key>({
     {"upstreams", "connect_timeout", "duration",
      [] { return format_duration(kUpstream.connect_timeout); }, "1ms to 1d", kCheckout,
      "For one server, from the first packet to the end of TLS."},
+    {"upstreams", "max_connections", "number", nullptr, "1 to 100000", kCheckout,
+     "Connections to its servers, of all pools together."},
     {"upstreams.servers", "host", "text", nullptr, "IP address, host name, or absolute folder",
      kCheckout, "Required. A folder holds a unix socket `.s.PGSQL.<port>`."},
     {"upstreams.servers", "port", "number", [] { return number(kServer.port); }, "1 to 65535",
@@ -191,11 +201,41 @@ constexpr auto kKeys = std::to_array<Key>({
      "Log in to the server as someone else. See `routes.login`."},
     {"routes", "auth", "word", [] { return word(kRoute.auth); }, "terminate or relay", kLogin,
      "Who authenticates the client: the proxy itself, or the server through the proxy."},
-    {"routes", "inspect", "word", [] { return word(kRoute.inspect); }, "bytes or messages", kLogin,
-     "How closely the traffic is looked at: not at all, or message by message for statistics."},
+    {"routes", "inspect", "word", [] { return word(Inspect::messages); },
+     "bytes, messages or statements", kLogin,
+     "How closely the traffic is looked at: not at all, message by message for statistics, or "
+     "statement by statement, as every route with a `pool` does."},
+    {"routes", "pool", "mapping", nullptr, "", kLogin,
+     "How sessions share server connections: one pool for each route, database and user. What is "
+     "not given here is as in the `pool` of the file. See `pool`."},
     {"routes", "max_clients", "number", nullptr, "1 to 1000000", kLogin,
      "Sessions on this route at the same time; one more is refused with 53300."},
     {"routes", "reject", "text", nullptr, "", kLogin, "Refuse the client with this text (3D000)."},
+    {"pool", "mode", "word", [] { return word(kPool.mode); }, "none, session or transaction",
+     kLogin,
+     "For how long a session keeps a server connection: `none`, one of its own from login to "
+     "close; `session`, one of the pool; `transaction`, one of the pool for each transaction."},
+    {"pool", "size", "number", [] { return number(kPool.size); }, "1 to 100000", kCheckout,
+     "Server connections of one pool."},
+    {"pool", "min_size", "number", [] { return number(kPool.min_size); }, "0 to 100000", kCheckout,
+     "Server connections that are kept open, once the pool is in use."},
+    {"pool", "guaranteed_size", "number", [] { return number(kPool.guaranteed_size); },
+     "0 to 100000", kCheckout,
+     "Server connections that others leave free for this pool under `max_connections`, "
+     "`max_connections_per_database` and `max_connections_per_user`."},
+    {"pool", "reserve_size", "number", [] { return number(kPool.reserve_size); }, "0 to 100000",
+     kCheckout, "More than `size`, when a client has waited for `reserve_after`."},
+    {"pool", "reserve_after", "duration", [] { return format_duration(kPool.reserve_after); },
+     "1ms to 1d", kCheckout, "See `reserve_size`."},
+    {"pool", "wait_timeout", "duration", [] { return format_duration(kPool.wait_timeout); },
+     "1ms to 1d", kCheckout,
+     "How long a client waits for a server connection before it is told so (53300)."},
+    {"pool", "idle_timeout", "duration", [] { return format_duration(kPool.idle_timeout); },
+     "1ms to 1d", kCheckout, "A server connection that nobody has used for so long is closed."},
+    {"pool", "max_lifetime", "duration", [] { return format_duration(kPool.max_lifetime); },
+     "1ms to 1d", kCheckout,
+     "A server connection that is so old, or up to a tenth younger, is replaced when it is free."},
+
     {"routes.match", "sni", "pattern or list", nullptr, "", kLogin,
      "The host name the client asked TLS for."},
     {"routes.match", "user", "pattern or list", nullptr, "", kLogin,

@@ -66,6 +66,11 @@ void load_general(const Mapping& root, Config& config) {
   root.read_integer("max_clients_per_database", config.max_clients_per_database, 1, kClientsMax);
   root.read_integer("max_logins_per_second_per_source", config.max_logins_per_second_per_source, 1,
                     kClientsMax);
+  root.read_integer("max_connections_per_database", config.max_connections_per_database, 1,
+                    kConnectionsMax);
+  root.read_integer("max_connections_per_user", config.max_connections_per_user, 1,
+                    kConnectionsMax);
+  if (auto pool = root.find("pool")) load_pool(*pool, config.pool);
   root.read_integer("max_dynamic_upstreams", config.max_dynamic_upstreams, 1, kClientsMax);
   root.read_size("max_message_size", config.max_message_size, kMessageSizeMin, kMessageSizeMax);
   root.read_size("memory_limit", config.memory_limit, kMemoryLimitMin, kMemoryLimitMax);

@@ -106,7 +106,7 @@ void load_reject(const Mapping& mapping, Route& route) {
   if (!reject) return;
   route.reject = reject->text();
   for (std::string_view name :
-       {"upstream", "database", "login", "auth", "inspect", "max_clients"}) {
+       {"upstream", "database", "login", "auth", "inspect", "pool", "max_clients"}) {
     if (mapping.has(name)) {
       reject->error("a route that rejects cannot have `" + std::string(name) + "`");
     }
@@ -118,7 +118,9 @@ void load_route(const Value& item, Config& config) {
   Route route{.at = item.at()};
   if (auto match = mapping.find("match")) load_match(*match, route.match);
   mapping.read("auth", route.auth);
-  mapping.read("inspect", route.inspect);
+  if (auto inspect = mapping.find("inspect")) route.inspect = inspect->word<Inspect>();
+  route.pool = config.pool;
+  if (auto pool = mapping.find("pool")) load_pool(*pool, route.pool);
   mapping.read_integer("max_clients", route.max_clients, 1, kClientsMax);
   if (auto database = mapping.find("database")) {
     route.database = database->text();

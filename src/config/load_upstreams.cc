@@ -102,6 +102,7 @@ void load_upstreams(const Value& value, Config& config) {
     if (auto servers = mapping.require("servers")) load_servers(*servers, upstream);
     if (auto tls = mapping.find("tls")) load_server_tls(*tls, upstream.tls);
     mapping.read("connect_timeout", upstream.connect_timeout, kTimeoutMin, kTimeoutMax);
+    mapping.read_integer("max_connections", upstream.max_connections, 1, kConnectionsMax);
     config.upstreams.emplace(std::move(name), std::move(upstream));
   }
 }

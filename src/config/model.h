@@ -106,6 +106,7 @@ struct Upstream {
   std::vector<ServerAddress> servers;
   ServerTls tls;
   Duration connect_timeout = 5s;
+  std::optional<uint32_t> max_connections;  // of all pools together
 };
 
 // A value to match: exact, with `*`, or a regular expression written /…/ (RE2, always a full
@@ -130,7 +131,29 @@ struct Login {
 };
 
 enum class AuthMode : uint8_t { terminate, relay };
-enum class Inspect : uint8_t { bytes, messages };
+enum class Inspect : uint8_t { bytes, messages, statements };
+
+// For how long a session keeps a server connection.
+enum class PoolMode : uint8_t {
+  none,  // each session has a connection of its own, made for it and closed with it
+  session,
+  transaction,
+};
+
+// How the sessions of a route share server connections: one pool for each route, database and
+// user.
+struct Pool {
+  Location at;
+  PoolMode mode = PoolMode::none;
+  uint32_t size = 20;
+  uint32_t min_size = 0;
+  uint32_t guaranteed_size = 0;
+  uint32_t reserve_size = 0;
+  Duration reserve_after = 5s;
+  Duration wait_timeout = 2min;
+  Duration idle_timeout = 10min;
+  Duration max_lifetime = std::chrono::hours(1);
+};
 
 struct Route {
   Location at;
@@ -141,7 +164,8 @@ struct Route {
   std::optional<std::string> database;      // rewrite; captures allowed
   std::optional<Login> login;
   AuthMode auth = AuthMode::terminate;
-  Inspect inspect = Inspect::messages;
+  std::optional<Inspect> inspect;  // nullopt: as little as the route needs
+  Pool pool;
   std::optional<uint32_t> max_clients;
   std::optional<std::string> reject;
 };
@@ -196,6 +220,10 @@ struct Config {
   std::optional<uint32_t> max_clients_per_user;
   std::optional<uint32_t> max_clients_per_database;
   std::optional<uint32_t> max_logins_per_second_per_source;
+  // Server connections of all pools together.
+  std::optional<uint32_t> max_connections_per_database;
+  std::optional<uint32_t> max_connections_per_user;
+  Pool pool;  // what routes start from
   uint64_t max_message_size = 1 << 20;
   uint64_t memory_limit = 1ULL << 30;
   std::optional<uint32_t> workers;  // nullopt: auto

@@ -59,8 +59,15 @@ constexpr std::array<Name<TlsNegotiation>, 2> names(TlsNegotiation) {
 constexpr std::array<Name<AuthMode>, 2> names(AuthMode) {
   return {{{"terminate", AuthMode::terminate}, {"relay", AuthMode::relay}}};
 }
-constexpr std::array<Name<Inspect>, 2> names(Inspect) {
-  return {{{"bytes", Inspect::bytes}, {"messages", Inspect::messages}}};
+constexpr std::array<Name<Inspect>, 3> names(Inspect) {
+  return {{{"bytes", Inspect::bytes},
+           {"messages", Inspect::messages},
+           {"statements", Inspect::statements}}};
+}
+constexpr std::array<Name<PoolMode>, 3> names(PoolMode) {
+  return {{{"none", PoolMode::none},
+           {"session", PoolMode::session},
+           {"transaction", PoolMode::transaction}}};
 }
 constexpr std::array<Name<ConnectionType>, 5> names(ConnectionType) {
   return {{{"any", ConnectionType::any},

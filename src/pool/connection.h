@@ -2,10 +2,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/intrusive_list.h"
 #include "base/time.h"
+#include "pool/reported.h"
+#include "pool/settings.h"
+#include "pool/statements.h"
 #include "server/connection.h"
+#include "tls/stream.h"
+#include "upstream/server_count.h"
+#include "wire/frame.h"
+#include "wire/response_queue.h"
 
 namespace trunkline::pool {
 
@@ -17,6 +25,25 @@ struct Connection : ListNode<> {
   Instant idle_since = {};
   Instant retire_at = Instant::max();  // from then on it is closed when it is given back
   uint64_t generation = 0;             // of the pool when it was opened: see `Pool::renew`
+  // In place of the stream, while it travels.
+  std::optional<tls::DetachedStream> parcel = {};
+  std::optional<upstream::ServerCount> count = {};
+
+  // What is asked of the server, and what it says.
+  wire::ResponseQueue queue = {};
+  wire::FrameScanner scanner{wire::kServerRules};
+  Reported reported = {};
+
+  // What sessions have left behind on the server.
+  SettingsPtr settings = {};  // that were set last
+  uint32_t last_session = 0;  // who used it last; 0: nobody yet
+  ServerStatements statements = {};
+  StatementPtr unnamed = {};    // null: none, or not known which
+  uint8_t guards_prepared = 0;  // which of the guard's own statements it knows
+  // Something may have been set, opened or listened to unseen.
+  bool unproven = false;
+  // A session has left what only a new connection is free of.
+  bool spoilt = false;
 };
 using ConnectionPtr = std::unique_ptr<Connection>;
 

@@ -16,8 +16,8 @@ void Request::leave() {
 }
 
 PoolPtr Pool::make(Ledger& ledger, const Limits& limits, const std::vector<CapName>& caps,
-                   uint32_t workers) {
-  PoolPtr pool(new Pool(ledger, workers));
+                   uint32_t workers, std::unique_ptr<Destination> destination) {
+  PoolPtr pool(new Pool(ledger, workers, std::move(destination)));
   pool->account_ = ledger.join(pool, limits, caps);
   return pool;
 }
@@ -72,7 +72,7 @@ void Pool::opened(Desk& desk, ConnectionPtr connection) {
   give_back(desk, std::move(connection));
 }
 
-void Pool::not_opened(Desk& desk, const Error& error, Instant began) {
+void Pool::not_opened(Desk& desk, const server::Refusal& why, Instant began) {
   ledger_.close(*account_);
   std::vector<EntryPtr> refused;
   {
@@ -87,7 +87,7 @@ void Pool::not_opened(Desk& desk, const Error& error, Instant began) {
       });
     }
   }
-  for (EntryPtr& entry : refused) refuse(desk, error, std::move(entry));
+  for (EntryPtr& entry : refused) refuse(desk, why, std::move(entry));
   if (waiting_.load() > 0) serve_line(desk);
 }
 
@@ -297,16 +297,16 @@ void Pool::deliver(Desk& desk, ConnectionPtr connection, Entry& to) {
   request->on_granted(std::move(connection));
 }
 
-void Pool::refuse(Desk& desk, const Error& error, EntryPtr entry) {
-  auto tell = [](Entry& to, const Error& why) {
+void Pool::refuse(Desk& desk, const server::Refusal& why, EntryPtr entry) {
+  auto tell = [](Entry& to, const server::Refusal& refusal) {
     Request* request = std::exchange(to.request, nullptr);
     if (request == nullptr) return;
     request->entry_.reset();
     request->pool_.reset();
-    request->on_refused(why);
+    request->on_refused(refusal);
   };
-  if (entry->desk == &desk) return tell(*entry, error);
-  entry->desk->post([tell, to = std::move(entry), error] { tell(*to, error); });
+  if (entry->desk == &desk) return tell(*entry, why);
+  entry->desk->post([tell, to = std::move(entry), why] { tell(*to, why); });
 }
 
 }  // namespace trunkline::pool

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
 #include "base/intrusive_list.h"
 #include "base/time.h"
 #include "pool/connection.h"
+#include "pool/destination.h"
 #include "pool/ledger.h"
 
 namespace trunkline::pool {
@@ -58,7 +58,7 @@ class Request {
 
   // On the worker's thread, out of its mail or from within `Pool::give_back` and `Pool::wait`.
   virtual void on_granted(ConnectionPtr connection) = 0;
-  virtual void on_refused(const Error& error) = 0;
+  virtual void on_refused(const server::Refusal& refusal) = 0;
 
   // The place in a line. It outlives the request when a connection is on its way to it already.
   struct Entry : ListNode<> {
@@ -87,8 +87,11 @@ class Request {
 class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
  public:
   static PoolPtr make(Ledger& ledger, const Limits& limits, const std::vector<CapName>& caps,
-                      uint32_t workers);
+                      uint32_t workers, std::unique_ptr<Destination> destination = nullptr);
   ~Pool() override;
+
+  // Where its connections lead.
+  Destination& destination() const { return *destination_; }
 
   // The worker's own connection that was used last; null while others wait, or when it has none.
   ConnectionPtr take(Desk& desk);
@@ -103,7 +106,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void opened(Desk& desk, ConnectionPtr connection);
   // `began`: whoever was in the line by then has the error, when there is no other connection that
   // could come free.
-  void not_opened(Desk& desk, const Error& error, Instant began);
+  void not_opened(Desk& desk, const server::Refusal& why, Instant began);
 
   // Who has waited since `since` or longer may have a connection of the reserve.
   void open_reserve(Desk& desk, Instant since);
@@ -140,7 +143,8 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
     std::atomic<Desk*> desk = nullptr;  // once the worker has used the pool
   };
 
-  Pool(Ledger& ledger, uint32_t workers) : ledger_(ledger), shelves_(workers) {}
+  Pool(Ledger& ledger, uint32_t workers, std::unique_ptr<Destination> destination)
+      : ledger_(ledger), destination_(std::move(destination)), shelves_(workers) {}
 
   Shelf& shelf(const Desk& desk) { return shelves_[desk.worker()]; }
   void put_on(Desk& desk, ConnectionPtr connection);
@@ -164,9 +168,10 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void leave_line(Entry& entry);
   void hand_over(Desk& desk, ConnectionPtr connection, const EntryPtr& to);
   void deliver(Desk& desk, ConnectionPtr connection, Entry& to);
-  static void refuse(Desk& desk, const Error& error, EntryPtr entry);
+  static void refuse(Desk& desk, const server::Refusal& why, EntryPtr entry);
 
   Ledger& ledger_;
+  const std::unique_ptr<Destination> destination_;
   Ledger::AccountPtr account_;
   std::vector<Shelf> shelves_;
   std::atomic<uint32_t> waiting_ = 0;  // how many are in the line

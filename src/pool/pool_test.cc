@@ -54,7 +54,7 @@ class FakeDesk : public Desk {
   void fail_login(Instant began) {
     PoolPtr pool = std::move(opening.front());
     opening.pop_front();
-    pool->not_opened(*this, Error{.message = "no"}, began);
+    pool->not_opened(*this, server::Refusal{Error{.message = "no"}}, began);
   }
 
   std::deque<std::move_only_function<void()>> mail;
@@ -82,7 +82,7 @@ class FakeRequest : public Request {
     connection = std::move(granted);
     if (order_ != nullptr) order_->push_back(this);
   }
-  void on_refused(const Error&) override { refused = true; }
+  void on_refused(const server::Refusal&) override { refused = true; }
 
   std::vector<FakeRequest*>* order_;
 };

@@ -67,7 +67,7 @@ class Client final : public Request {
 
  private:
   void on_granted(ConnectionPtr granted) override { connection = std::move(granted); }
-  void on_refused(const Error&) override {}
+  void on_refused(const server::Refusal&) override {}
 };
 
 void work(Pool& pool, ThreadDesk& desk, std::atomic<uint32_t>& busy) {

@@ -51,6 +51,12 @@ class TableCompiler {
     table_->entries_.push_back(std::move(entry));
   }
 
+  // As little as the route needs.
+  static config::Inspect inspect_level(const config::Route& route) {
+    bool pooled = route.pool.mode != config::PoolMode::none;
+    return route.inspect.value_or(pooled ? config::Inspect::statements : config::Inspect::messages);
+  }
+
   static std::shared_ptr<const Route> share(const config::Route& route, size_t index,
                                             std::string name) {
     std::optional<Login> login;
@@ -63,7 +69,8 @@ class TableCompiler {
                                                .name = std::move(name),
                                                .login = std::move(login),
                                                .auth = route.auth,
-                                               .inspect = route.inspect,
+                                               .inspect = inspect_level(route),
+                                               .pool = route.pool,
                                                .max_clients = route.max_clients});
   }
 

@@ -28,6 +28,7 @@ struct Route {
   std::optional<Login> login;
   config::AuthMode auth;
   config::Inspect inspect;
+  config::Pool pool;
   std::optional<uint32_t> max_clients;
 };
 

@@ -11,18 +11,6 @@ namespace trunkline::server {
 
 namespace {
 
-auth::Credentials copy_of(const auth::Credentials& credentials) {
-  auth::Credentials copy{.user = credentials.user,
-                         .password = credentials.password.clone(),
-                         .md5 = credentials.md5.clone()};
-  if (credentials.scram) {
-    copy.scram = auth::BoundScramKeys{.keys = credentials.scram->keys.clone(),
-                                      .salt = credentials.scram->salt,
-                                      .iterations = credentials.scram->iterations};
-  }
-  return copy;
-}
-
 Refusal lost(ssize_t result) {
   Error error{.reason = Reason::server_closed,
               .side = Side::server,
@@ -69,7 +57,7 @@ io::Task<std::expected<LoggedIn, Refusal>> log_in(const LoginContext& context, t
                                                   Instant deadline) {
   auth::ServerChannel channel{.endpoint_hash = stream.end_point_hash().value_or(""),
                               .channel_binding_required = request.channel_binding_required};
-  Login login(copy_of(request.credentials), std::move(channel), context.key_cache,
+  Login login(request.credentials.clone(), std::move(channel), context.key_cache,
               request.parameters, context.tally);
   wire::MessageBuffer buffer(wire::kServerRules, context.message_bytes_max);
   Login::Step step = login.start();

@@ -1,44 +1,42 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
-#include "observe/metrics.h"
-#include "policy/postgres_stats.h"
-#include "route/decision.h"
 #include "server/connection.h"
 #include "session/relay.h"
 #include "session/relay_machine.h"
-#include "session/session.h"
+#include "session/serving.h"
+#include "upstream/server_count.h"
 
 namespace trunkline::session {
 
-// What a session has while it is connected to a server. Made at the end of login, owned by the
-// session and gone with it; its worker's thread. The relay refers to the machine, and the machine
-// to the statistics, so it stays where it was made. `early_*` is what the two sides
-// sent behind their logins, as far as a read brought it along; it is passed on first.
-struct Session::Connected final : RelayEvents {
+// A session with a server connection of its own. The relay refers to the machine, and the machine
+// to the statistics, so it stays where it was made. `early` is what the two sides sent behind their
+// logins, as far as a read brought it along; it is passed on first.
+struct Session::Connected final : Serving {
   Connected(Session& session, const route::Decision& decision, server::Connection connection,
-            ServerCount counted, config::Inspect inspect);
-  ~Connected();
+            upstream::ServerCount counted, config::Inspect inspect);
 
-  RelayEvents* listener_of(const policy::HookChain& hooks);
-  void on_command_complete(policy::CommandKind command, std::string_view tag) override;
-  void on_transaction_end(policy::TransactionsEnded ended) override;
+  io::Task<std::unique_ptr<Error>> run() override { return relay.run(std::move(early)); }
+  void ask_to_end(Error error, bool when_idle) override {
+    relay.ask_to_end(std::move(error), when_idle);
+  }
+  void cancel(std::move_only_function<void(bool sent)> done) override;
+  bool client_can_hear() const override { return relay.client_can_hear(); }
+  void leave_server() override;
+  bool exchange_open() const override { return machine.exchange_open(); }
+  Instant client_stalled_since() const override { return relay.client_stalled_since(); }
+  Instant server_stalled_since() const override { return relay.server_stalled_since(); }
+  std::string server_address() const override { return server.endpoint.address.to_string(); }
 
-  Session& session;
-  std::shared_ptr<const route::Route> route;
-  upstream::UpstreamPtr upstream;
   server::Connection server;
-  ServerCount server_count;
-  std::shared_ptr<observe::Group> postgres_group;
-  std::shared_ptr<observe::Group> route_group;
-  observe::Cell* cells;  // of `kRouteMetrics`
-  policy::PostgresStats stats;
+  upstream::ServerCount server_count;
   RelayMachine machine;
   Relay relay;
   std::unique_ptr<EarlyBytes> early = std::make_unique<EarlyBytes>();  // until the relay has it
-  server::CancelKey own_key;  // the one we gave to the client; empty for passthrough
 };
 
 }  // namespace trunkline::session

@@ -15,9 +15,12 @@
 #include "observe/metrics.h"
 #include "policy/hooks.h"
 #include "policy/limits.h"
+#include "pool/pool.h"
+#include "pool/registry.h"
 #include "route/table.h"
 #include "session/cancel_registry.h"
 #include "session/metrics.h"
+#include "session/statement_cache.h"
 #include "tls/context.h"
 #include "tls/handshake_gate.h"
 #include "upstream/resolve.h"
@@ -72,6 +75,7 @@ struct Process {
   upstream::Resolver& resolver;
   auth::MockSecrets& mock_secrets;
   auth::KeyCache& key_cache;
+  pool::Registry& pools;
 };
 
 // Of one worker, on its thread; outlives its sessions.
@@ -82,6 +86,8 @@ struct Environment {
   Slab& slab;
   tls::HandshakeGate& handshakes;
   WorkerMetrics& metrics;
+  pool::Desk& desk;
+  StatementCache& statements;
   std::shared_ptr<const Snapshot> snapshot;
 };
 

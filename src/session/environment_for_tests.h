@@ -26,7 +26,8 @@ struct TestProcess {
             .metrics = metrics,
             .resolver = resolver,
             .mock_secrets = mock_secrets,
-            .key_cache = key_cache};
+            .key_cache = key_cache,
+            .pools = pools};
   }
 
   CancelRegistry cancels{0, Secret("key")};
@@ -37,6 +38,8 @@ struct TestProcess {
   upstream::Resolver resolver;
   auth::MockSecrets mock_secrets{Secret("key")};
   auth::KeyCache key_cache;
+  pool::Ledger ledger;
+  pool::Registry pools{ledger, 1};
 };
 
 }  // namespace trunkline::session

@@ -187,22 +187,32 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   attribute_login(decision, true);
   if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
 
+  auth::Credentials credentials =
+      server_credentials(decision, *snapshot_, std::move(authenticated->credentials));
+  bool pooled = decision.route->pool.mode != config::PoolMode::none &&
+                request.packet.replication == wire::ReplicationMode::none;
+  std::string early = input.take_rest();
+  if (pooled) {
+    Result<bool> started =
+        co_await start_pooled(request.packet, decision, credentials, early, method);
+    if (!started) co_return fail(std::move(started.error()));
+    if (*started) co_return Result<>{};
+  }
   server::TlsAttempts tls;
   server::LoginContext context = login_context();
   context.tls_attempts = &tls;
-  server::LoginRequest login{.credentials = server_credentials(
-                                 decision, *snapshot_, std::move(authenticated->credentials)),
+  server::LoginRequest login{.credentials = std::move(credentials),
                              .parameters = server_parameters(request.packet, decision)};
-  ServerCount counted = count_server(decision);
+  upstream::ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
   std::expected<server::LoggedIn, server::Refusal> server = co_await upstream::log_in(
       decision.upstream, context, login, environment_.process.resolver, deadline);
   count_server_tls(decision, tls);
   if (!server) co_return refused_by_server(std::move(server.error()));
-  connect_relay(decision, std::move(server->connection), std::move(counted),
-                decision.route->inspect, connect_began);
-  connected_->early->of_client = input.take_rest();
-  connected_->early->of_server = std::move(server->early);
+  Connected& connected = connect_relay(decision, std::move(server->connection), std::move(counted),
+                                       decision.route->inspect, connect_began);
+  connected.early->of_client = std::move(early);
+  connected.early->of_server = std::move(server->early);
   std::string greeting = std::exchange(before_error_, {}) + server->greeting;
   co_return co_await open_session(std::move(greeting), request.packet, method);
 }
@@ -231,24 +241,30 @@ server::LoginContext Session::login_context() const {
           .tally = login_counts_ ? &login_counts_->from_servers : nullptr};
 }
 
-ServerCount Session::count_server(const route::Decision& decision) const {
-  return {environment_.process.metrics.group(kServerConnections, {decision.upstream->name()}),
-          environment_.worker};
+upstream::ServerCount Session::count_server(const route::Decision& decision) const {
+  return {
+      environment_.process.metrics.group(upstream::kServerConnections, {decision.upstream->name()}),
+      environment_.worker};
 }
 
-void Session::connect_relay(const route::Decision& decision, server::Connection connection,
-                            ServerCount counted, config::Inspect inspect, Instant connect_began) {
-  connected_ = std::make_unique<Connected>(*this, decision, std::move(connection),
-                                           std::move(counted), inspect);
-  observe::record(connected_->cells + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
+Session::Connected& Session::connect_relay(const route::Decision& decision,
+                                           server::Connection connection,
+                                           upstream::ServerCount counted, config::Inspect inspect,
+                                           Instant connect_began) {
+  auto connected = std::make_unique<Connected>(*this, decision, std::move(connection),
+                                               std::move(counted), inspect);
+  Connected& made = *connected;
+  serving_ = std::move(connected);
+  observe::record(serving_->cells + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
                   environment_.loop.now() - connect_began);
+  return made;
 }
 
 // Sends the client the last of its login: a key of ours to cancel with, and ReadyForQuery.
 io::Task<Result<>> Session::open_session(std::string greeting, const wire::StartupPacket& packet,
                                          std::string_view method) {
   CancelRegistry::Target target{.worker = environment_.worker, .session = id_};
-  server::CancelKey& key = connected_->own_key;
+  server::CancelKey& key = serving_->own_key;
   key = environment_.process.cancels.issue(target, wire::negotiate(packet).long_cancel_key());
   wire::append_backend_key_data(greeting, key.process_id, key.secret);
   wire::append_ready_for_query(greeting, wire::TransactionStatus::idle);
@@ -275,10 +291,9 @@ void Session::count_handshake(const wire::StartupPacket& packet) {
 
 // The session is open: what is counted and logged once.
 void Session::record_login(std::string_view method, policy::Encryption encryption) {
-  connected_->stats.on_session_start(encryption);
+  serving_->stats.on_session_start(encryption);
   Duration duration = environment_.loop.now() - began_;
-  observe::record(connected_->cells + RouteCells::kLoginSeconds, observe::kLatencyBuckets,
-                  duration);
+  observe::record(serving_->cells + RouteCells::kLoginSeconds, observe::kLatencyBuckets, duration);
   if (!observe::log_enabled(observe::Level::info)) return;
   observe::log(observe::Level::info, "session opened",
                {{"session", id_},
@@ -289,9 +304,9 @@ void Session::record_login(std::string_view method, policy::Encryption encryptio
                 {"method", method},
                 {"tls", client_.tls_version()},
                 {"sni", sni_},
-                {"route", connected_->route->name},
-                {"upstream", connected_->upstream->name()},
-                {"server", connected_->server.endpoint.address.to_string()},
+                {"route", serving_->route->name},
+                {"upstream", serving_->upstream->name()},
+                {"server", serving_->server_address()},
                 {"login_ms", duration}});
 }
 

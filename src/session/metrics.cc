@@ -31,18 +31,6 @@ static_assert(observe::cell_offset(kRoute, std::size(kRoute) - 1) ==
               RouteCells::kTransactionSeconds);
 constexpr std::string_view kRouteLabels[] = {"route", "upstream"};
 
-constexpr Descriptor server_connections(std::string_view state) {
-  return {.name = "server_connections",
-          .help = "Server connections of sessions by state.",
-          .type = Type::gauge,
-          .label = "state",
-          .label_value = state};
-}
-constexpr Descriptor kServers[] = {server_connections("login"), server_connections("idle"),
-                                   server_connections("active"), server_connections("opaque")};
-static_assert(std::size(kServers) == static_cast<size_t>(ServerState::kCount));
-constexpr std::string_view kUpstreamLabel[] = {"upstream"};
-
 constexpr Descriptor kAccepted[] = {{"clients_accepted", "Connections accepted."}};
 constexpr GroupDescriptor kAcceptedGroup{kAccepted, {}};
 
@@ -89,7 +77,6 @@ constexpr GroupDescriptor kHandshakesGroup{kHandshakes, kHandshakeLabels};
 }  // namespace
 
 const GroupDescriptor kRouteMetrics{kRoute, kRouteLabels};
-const GroupDescriptor kServerConnections{kServers, kUpstreamLabel};
 
 WorkerMetrics::WorkerMetrics(observe::Registry& registry, uint32_t worker)
     : registry_(registry),

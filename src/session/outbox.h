@@ -11,13 +11,15 @@ namespace trunkline::session {
 
 // What one turn has to write to one peer, as pieces of buffers that belong to others and stay where
 // they are until all is written: one gather write per wake-up. Neighbouring pieces join. Plain
-// data, bounded by kPartsMax.
-class Outbox {
+// data, bounded by PartsMax.
+template <size_t PartsMax>
+class BasicOutbox {
  public:
-  // A chunk of input yields at most: carried bytes, bytes of the buffer, and one injected message.
-  static constexpr size_t kPartsMax = 4;
+  static constexpr size_t kPartsMax = PartsMax;
 
   bool empty() const { return begin_ == end_; }
+  // So many more pieces fit for sure.
+  size_t room() const { return empty() ? kPartsMax : kPartsMax - end_; }
 
   void add(std::string_view bytes) {
     if (bytes.empty()) return;
@@ -56,5 +58,9 @@ class Outbox {
   size_t begin_ = 0;
   size_t end_ = 0;
 };
+
+// Of a relay that changes nothing: a chunk of input yields at most carried bytes, bytes of the
+// buffer, and one injected message.
+using Outbox = BasicOutbox<4>;
 
 }  // namespace trunkline::session

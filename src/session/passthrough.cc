@@ -38,7 +38,7 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
     co_return fail(unheard(entered.error()));
 
   server::LoginContext context = login_context();
-  ServerCount counted = count_server(decision);
+  upstream::ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
   // After an SSLRequest the client has its 'S' from us; the server's is read there, and nothing
   // behind it.
@@ -48,9 +48,9 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
   if (!opened) co_return fail(unheard(std::move(opened.error().error)));
   server::Connection connection{.stream = std::move(opened->stream),
                                 .endpoint = std::move(opened->endpoint)};
-  connect_relay(decision, std::move(connection), std::move(counted), config::Inspect::bytes,
-                connect_began);
-  connected_->early->of_client = std::move(request.bytes);
+  Connected& connected = connect_relay(decision, std::move(connection), std::move(counted),
+                                       config::Inspect::bytes, connect_began);
+  connected.early->of_client = std::move(request.bytes);
   record_login("passthrough", policy::Encryption::passed_through);
   co_return Result<>{};
 }

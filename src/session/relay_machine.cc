@@ -12,10 +12,6 @@ namespace from_server_type = wire::server_message;
 
 namespace {
 
-std::string_view c_string(std::string_view body) {
-  return body.substr(0, body.find('\0'));
-}
-
 void pass_on(std::string_view& input, Outbox& out, size_t bytes) {
   out.add(input.substr(0, bytes));
   input.remove_prefix(bytes);
@@ -23,14 +19,10 @@ void pass_on(std::string_view& input, Outbox& out, size_t bytes) {
 
 }  // namespace
 
-RelayMachine::RelayMachine(config::Inspect inspect, RelayCounters counters, RelayEvents* events)
-    : decodes_(inspect != config::Inspect::bytes),
-      stats_(counters.postgres),
-      cells_(counters.route),
-      worker_requests_(counters.worker_requests),
-      server_(counters.server),
-      events_(events) {
-  server_.enter(decodes_ ? ServerState::idle : ServerState::opaque);
+RelayMachine::RelayMachine(config::Inspect inspect, RelayCounters counters,
+                           upstream::ServerCount& server, RelayEvents* events)
+    : decodes_(inspect != config::Inspect::bytes), server_(server), tally_(counters, events) {
+  server_.enter(decodes_ ? upstream::ServerState::idle : upstream::ServerState::opaque);
 }
 
 RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant now, Outbox& out) {
@@ -68,7 +60,7 @@ RelayMachine::Verdict RelayMachine::from_client(std::string_view& input, Instant
       if (piece.header.type == from_client_type::kTerminate) verdict = Verdict::terminate;
     }
   }
-  if (messages > 0) stats_.on_client_messages(messages);
+  if (messages > 0) tally_.on_client_messages(messages);
   return verdict;
 }
 
@@ -99,7 +91,7 @@ RelayMachine::Verdict RelayMachine::from_server(std::string_view& input, Instant
       on_server_message(piece.header.type, piece.prefix, now);
     }
   }
-  if (messages > 0) stats_.on_server_messages(messages);
+  if (messages > 0) tally_.on_server_messages(messages);
   return verdict;
 }
 
@@ -107,9 +99,8 @@ void RelayMachine::on_client_message(wire::Header header, Instant now) {
   std::optional<wire::Request> request = wire::request_of(header);
   if (!request) return;
   if (queue_.empty()) {
-    if (queue_.idle()) server_.enter(ServerState::active);
-    exchange_started_ = now;
-    if (!stats_.in_transaction()) transaction_started_ = now;
+    if (queue_.idle()) server_.enter(upstream::ServerState::active);
+    tally_.on_exchange(now);
   }
   queue_.push(*request, 0);
 }
@@ -120,61 +111,18 @@ void RelayMachine::on_server_message(char type, std::string_view prefix, Instant
   wire::ResponseQueue::Attribution answer = queue_.on_message(type, prefix);
   switch (type) {
     case from_server_type::kReadyForQuery:
-      on_ready_for_query(answer.status, now);
-      break;
-    case from_server_type::kErrorResponse: {
-      wire::Severity severity = wire::ErrorFields(prefix).severity();
-      server_said_fatal_ |= severity == wire::Severity::fatal || severity == wire::Severity::panic;
-      stats_.on_error(severity);
-      break;
-    }
-    case from_server_type::kNoticeResponse:
-      stats_.on_notice(wire::ErrorFields(prefix).severity());
+      if (queue_.idle()) server_.enter(upstream::ServerState::idle);
       break;
     case from_server_type::kCopyBothResponse:
       copying_both_ = true;
       break;
-    // Something ran, and no tag says what. The server has begun a transaction for it, and will end
-    // it.
-    case from_server_type::kParseComplete:
-    case from_server_type::kBindComplete:
-    case from_server_type::kEmptyQueryResponse:
-    case from_server_type::kPortalSuspended:
-    case from_server_type::kFunctionCallResponse:
-      stats_.on_untagged_result();
-      break;
     case from_server_type::kCommandComplete:
       copying_both_ = false;
-      on_command_complete(c_string(prefix), now);
       break;
     default:
       break;
   }
-}
-
-void RelayMachine::on_command_complete(std::string_view tag, Instant now) {
-  policy::CommandKind command = wire::command_kind(tag);
-  if (events_ != nullptr) [[unlikely]]
-    events_->on_command_complete(command, tag);
-  on_transactions_ended(stats_.on_command_complete(command), now);
-}
-
-void RelayMachine::on_ready_for_query(wire::TransactionStatus status, Instant now) {
-  worker_requests_.add();
-  observe::record(cells_ + RouteCells::kQuerySeconds, observe::kLatencyBuckets,
-                  now - exchange_started_);
-  exchange_started_ = now;  // of the next in the pipeline
-  if (queue_.idle()) server_.enter(ServerState::idle);
-  on_transactions_ended(stats_.on_ready_for_query(status), now);
-}
-
-void RelayMachine::on_transactions_ended(policy::TransactionsEnded ended, Instant now) {
-  if (!ended) return;
-  observe::record(cells_ + RouteCells::kTransactionSeconds, observe::kLatencyBuckets,
-                  now - transaction_started_);
-  transaction_started_ = now;
-  if (events_ != nullptr) [[unlikely]]
-    events_->on_transaction_end(ended);
+  tally_.on_server_message(type, prefix, answer.status, now);
 }
 
 bool RelayMachine::between_transactions() const {
@@ -195,7 +143,7 @@ RelayMachine::Verdict RelayMachine::refuse(wire::Direction direction, const wire
       wire::violation_error(direction, scanner.violation(), piece.header.type));
   // PostgreSQL closes without a word when a length cannot be: nothing can be known to follow.
   if (wire::is_silent(scanner.violation())) violation_->message.clear();
-  if (scanner.violation() == wire::Violation::unknown_type) stats_.on_unknown_message();
+  if (scanner.violation() == wire::Violation::unknown_type) tally_.on_unknown_message();
   return Verdict::violation;
 }
 

@@ -7,34 +7,14 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "config/model.h"
-#include "policy/postgres_stats.h"
-#include "session/metrics.h"
 #include "session/outbox.h"
+#include "session/relay_tally.h"
+#include "upstream/server_count.h"
 #include "wire/frame.h"
 #include "wire/protocol.h"
 #include "wire/response_queue.h"
 
 namespace trunkline::session {
-
-// Who wants to hear what statements did, as the hook chain does. Called from within the relay's
-// turn.
-class RelayEvents {
- public:
-  // `tag` is the server's, without its zero byte.
-  virtual void on_command_complete(policy::CommandKind command, std::string_view tag) = 0;
-  virtual void on_transaction_end(policy::TransactionsEnded ended) = 0;
-
- protected:
-  ~RelayEvents() = default;
-};
-
-// Where the relay counts. All of it belongs to the session's worker and outlives the machine.
-struct RelayCounters {
-  policy::PostgresStats& postgres;
-  observe::Cell* route;            // of `kRouteMetrics`
-  observe::Cell& worker_requests;  // answered with ReadyForQuery
-  ServerCount& server;
-};
 
 // What crosses the relay, message by message: decides what goes on, follows the state of the server
 // connection with its response queue, and feeds the statistics. Pure: bytes in, pieces to be
@@ -51,7 +31,8 @@ class RelayMachine {
   };
 
   // `events` is null where nobody listens.
-  RelayMachine(config::Inspect inspect, RelayCounters counters, RelayEvents* events = nullptr);
+  RelayMachine(config::Inspect inspect, RelayCounters counters, upstream::ServerCount& server,
+               RelayEvents* events = nullptr);
 
   // `input` loses what is dealt with; its bytes must stay until `out` is written.
   Verdict from_client(std::string_view& input, Instant now, Outbox& out);
@@ -78,32 +59,23 @@ class RelayMachine {
   // on, and one that breaks the protocol never is.
   bool client_stream_at_boundary() const { return decodes_ && server_scanner_.body_left() == 0; }
   bool server_stream_at_boundary() const { return decodes_ && client_scanner_.body_left() == 0; }
-  bool server_said_fatal() const { return server_said_fatal_; }
+  bool server_said_fatal() const { return tally_.server_said_fatal(); }
   // After a verdict of violation.
   const Error& violation() const { return *violation_; }
 
  private:
   void on_client_message(wire::Header header, Instant now);
   void on_server_message(char type, std::string_view prefix, Instant now);
-  void on_command_complete(std::string_view tag, Instant now);
-  void on_ready_for_query(wire::TransactionStatus status, Instant now);
-  void on_transactions_ended(policy::TransactionsEnded ended, Instant now);
   void ask_for_answers(Outbox& out) const;
   Verdict refuse(wire::Direction direction, const wire::Piece& piece);
 
   const bool decodes_;
-  policy::PostgresStats& stats_;
-  observe::Cell* cells_;
-  observe::Cell& worker_requests_;
-  ServerCount& server_;
-  RelayEvents* const events_;
+  upstream::ServerCount& server_;
+  RelayTally tally_;
   wire::FrameScanner client_scanner_{wire::kClientRules};
   wire::FrameScanner server_scanner_{wire::kServerRules};
   wire::ResponseQueue queue_;
-  bool server_said_fatal_ = false;
   bool copying_both_ = false;
-  Instant exchange_started_{};  // of the oldest request that waits for its ReadyForQuery
-  Instant transaction_started_{};
   std::unique_ptr<Error> violation_;
 };
 

@@ -28,7 +28,7 @@ constexpr auto kServer = wire::Direction::from_server;
 class Played {
  public:
   explicit Played(config::Inspect inspect = config::Inspect::messages)
-      : machine(inspect, metrics.counters()) {}
+      : machine(inspect, metrics.counters(), metrics.server_count) {}
 
   Verdict feed(wire::Direction from, std::string_view bytes) {
     std::string own(bytes);
@@ -449,49 +449,49 @@ TEST(RelayMachineTest, ALossOutsideOfATransactionIsNone) {
   EXPECT_EQ(replicating[policy::kTransactions], 0) << "a stream is no transaction";
 }
 
-ServerState state_of(const Played& played) {
-  for (uint8_t i = 0; i < static_cast<uint8_t>(ServerState::kCount); ++i) {
-    auto state = static_cast<ServerState>(i);
+upstream::ServerState state_of(const Played& played) {
+  for (uint8_t i = 0; i < static_cast<uint8_t>(upstream::ServerState::kCount); ++i) {
+    auto state = static_cast<upstream::ServerState>(i);
     if (played.metrics.servers_in(state) == 1) return state;
   }
-  return ServerState::kCount;
+  return upstream::ServerState::kCount;
 }
 
 TEST(RelayMachineTest, TheServerIsActiveFromARequestToTheEndOfItsTransaction) {
   Played played;
-  EXPECT_EQ(state_of(played), ServerState::idle);
+  EXPECT_EQ(state_of(played), upstream::ServerState::idle);
   played.client(kFlush);
-  EXPECT_EQ(state_of(played), ServerState::idle) << "nothing is asked";
+  EXPECT_EQ(state_of(played), upstream::ServerState::idle) << "nothing is asked";
   played.client(kSelect + kSelect);
-  EXPECT_EQ(state_of(played), ServerState::active);
+  EXPECT_EQ(state_of(played), upstream::ServerState::active);
   played.server(msg('C', c("SELECT 1")) + kReady);
-  EXPECT_EQ(state_of(played), ServerState::active) << "one more is asked";
+  EXPECT_EQ(state_of(played), upstream::ServerState::active) << "one more is asked";
   played.server(msg('C', c("SELECT 1")) + kReady);
-  EXPECT_EQ(state_of(played), ServerState::idle);
+  EXPECT_EQ(state_of(played), upstream::ServerState::idle);
 
   played.client(msg('Q', c("begin")));
   played.server(msg('C', c("BEGIN")) + msg('Z', "T"));
-  EXPECT_EQ(state_of(played), ServerState::active) << "the transaction is open";
+  EXPECT_EQ(state_of(played), upstream::ServerState::active) << "the transaction is open";
   played.client(msg('Q', c("commit")));
   played.server(msg('C', c("COMMIT")) + kReady);
-  EXPECT_EQ(state_of(played), ServerState::idle);
+  EXPECT_EQ(state_of(played), upstream::ServerState::idle);
 
   // Answered, and still an implicit transaction until Sync.
   played.client(msg('P', c("") + c("select 1") + std::string(2, '\0')));
   played.server(msg('1', ""));
-  EXPECT_EQ(state_of(played), ServerState::active);
+  EXPECT_EQ(state_of(played), upstream::ServerState::active);
   played.client(msg('S', ""));
   played.server(kReady);
-  EXPECT_EQ(state_of(played), ServerState::idle);
+  EXPECT_EQ(state_of(played), upstream::ServerState::idle);
 }
 
 TEST(RelayMachineTest, OfAServerWhoseBytesAreNotSeenNobodyKnowsTheState) {
   Played played(config::Inspect::bytes);
   played.client(kSelect);
-  EXPECT_EQ(state_of(played), ServerState::opaque);
+  EXPECT_EQ(state_of(played), upstream::ServerState::opaque);
   played.metrics.server_count.leave();
   played.metrics.server_count.leave();
-  EXPECT_EQ(state_of(played), ServerState::kCount) << "counted down once";
+  EXPECT_EQ(state_of(played), upstream::ServerState::kCount) << "counted down once";
 }
 
 TEST(RelayMachineTest, KnowsThatTheServerWaitsForTheClientsCopy) {

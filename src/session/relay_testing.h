@@ -42,15 +42,15 @@ struct TestMetrics {
   std::shared_ptr<observe::Group> postgres =
       registry.group(policy::kPostgresStats, {"all", "main"});
   std::shared_ptr<observe::Group> route = registry.group(kRouteMetrics, {"all", "main"});
-  std::shared_ptr<observe::Group> servers = registry.group(kServerConnections, {"main"});
-  ServerCount server_count{servers, 0};
+  std::shared_ptr<observe::Group> servers = registry.group(upstream::kServerConnections, {"main"});
+  upstream::ServerCount server_count{servers, 0};
   policy::PostgresStats stats{postgres->cells(0)};
   observe::Cell* cells = route->cells(0);
   observe::Cell requests;
 
-  RelayCounters counters() { return {stats, cells, requests, server_count}; }
+  RelayCounters counters() { return {stats, cells, requests}; }
 
-  uint64_t servers_in(ServerState state) const {
+  uint64_t servers_in(upstream::ServerState state) const {
     return servers->total(static_cast<size_t>(state));
   }
 

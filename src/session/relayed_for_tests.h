@@ -97,7 +97,7 @@ class Relayed {
       : worker_(worker),
         client(pair(client_)),
         server(pair(server_)),
-        machine(inspect, metrics.counters()),
+        machine(inspect, metrics.counters(), metrics.server_count),
         relay(client_, server_, machine, waiter_, worker.slab, metrics.cells) {
     worker.peers.insert(worker.peers.end(), {&client, &server});
   }

@@ -304,7 +304,7 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
   server::TlsAttempts tls;
   server::LoginContext context = login_context();
   context.tls_attempts = &tls;
-  ServerCount counted = count_server(decision);
+  upstream::ServerCount counted = count_server(decision);
   Instant connect_began = environment_.loop.now();
   auto opened = co_await upstream::open(decision.upstream, encryption, context,
                                         environment_.process.resolver, deadline);
@@ -340,10 +340,10 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
   server::Connection connection{.stream = std::move(opened->stream),
                                 .endpoint = std::move(opened->endpoint),
                                 .cancel_key = std::move(login.cancel_key)};
-  connect_relay(decision, std::move(connection), std::move(counted), decision.route->inspect,
-                connect_began);
-  connected_->early->of_client = login.from_client().take_rest();
-  connected_->early->of_server = login.from_server().take_rest();
+  Connected& connected = connect_relay(decision, std::move(connection), std::move(counted),
+                                       decision.route->inspect, connect_began);
+  connected.early->of_client = login.from_client().take_rest();
+  connected.early->of_server = login.from_server().take_rest();
   co_return co_await open_session(std::move(login.parameters), request.packet, "relay");
 }
 

@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "observe/log.h"
-#include "session/connected.h"
+#include "server/cancel.h"
+#include "session/serving.h"
 #include "tls/stream_io.h"
 #include "wire/builders.h"
 
@@ -33,8 +34,8 @@ Session::Session(Environment& environment, uint32_t id, int fd, const io::Socket
 
 Session::~Session() {
   environment_.metrics.clients(state_).sub();
-  if (connected_ && !connected_->own_key.secret.empty()) {
-    environment_.process.cancels.withdraw(connected_->own_key);
+  if (serving_ && !serving_->own_key.secret.empty()) {
+    environment_.process.cancels.withdraw(serving_->own_key);
   }
 }
 
@@ -56,8 +57,8 @@ io::Task<> Session::serve() {
 io::Task<std::unique_ptr<Error>> Session::run() {
   if (std::unique_ptr<Error> failed = co_await try_log_in()) co_return std::move(failed);
   enter_state(ClientState::active);
-  if (end_asked_) connected_->relay.ask_to_end(*end_asked_, true);
-  co_return co_await connected_->relay.run(std::move(connected_->early));
+  if (end_asked_) serving_->ask_to_end(*end_asked_, true);
+  co_return co_await serving_->run();
 }
 
 // Null when the session is ready to relay.
@@ -75,7 +76,7 @@ io::Task<std::unique_ptr<Error>> Session::try_log_in() {
 
 void Session::ask_to_end(const Error& error, bool when_idle) {
   if (state_ == ClientState::active) {
-    connected_->relay.ask_to_end(error, when_idle);
+    serving_->ask_to_end(error, when_idle);
     return;
   }
   // Whoever waits for the client reads the end of file. A login in progress is let through to its
@@ -87,17 +88,21 @@ void Session::ask_to_end(const Error& error, bool when_idle) {
 }
 
 Instant Session::client_stalled_since() const {
-  return state_ == ClientState::active ? connected_->relay.client_stalled_since() : Instant::max();
+  return state_ == ClientState::active ? serving_->client_stalled_since() : Instant::max();
 }
 
 Instant Session::server_stalled_since() const {
-  return state_ == ClientState::active ? connected_->relay.server_stalled_since() : Instant::max();
+  return state_ == ClientState::active ? serving_->server_stalled_since() : Instant::max();
 }
 
 void Session::cancel(std::move_only_function<void(bool sent)> done) {
-  bool has_key = state_ == ClientState::active && !connected_->server.cancel_key.secret.empty();
-  if (!has_key) return done(false);
-  // Its own coroutine with its own copies: the session may end meanwhile.
+  if (state_ != ClientState::active) return done(false);
+  serving_->cancel(std::move(done));
+}
+
+// A coroutine of its own with its own copies: the session may end meanwhile.
+void Session::send_cancel(const server::Connection& server,
+                          std::move_only_function<void(bool sent)> done) {
   auto run = [](Environment& environment, server::Endpoint endpoint, bool encrypted,
                 server::CancelKey key, std::move_only_function<void(bool)> tell) -> io::Task<> {
     Result<> sent =
@@ -105,7 +110,6 @@ void Session::cancel(std::move_only_function<void(bool sent)> done) {
                                 environment.handshakes, environment.loop.now() + kCancelMax);
     tell(sent.has_value());
   };
-  const server::Connection& server = connected_->server;
   environment_.loop.spawn(run(environment_, server.endpoint, server.stream.is_encrypted(),
                               server.cancel_key, std::move(done)));
 }
@@ -115,7 +119,7 @@ std::string Session::last_words(const Error& error) {
   bool can_hear = client_.is_open() && error.reason != Reason::client_closed &&
                   error.reason != Reason::client_io_error &&
                   error.reason != Reason::client_terminate;
-  if (connected_) can_hear = can_hear && connected_->relay.client_can_hear();
+  if (serving_) can_hear = can_hear && serving_->client_can_hear();
   if (!can_hear) return {};
   std::string words = std::move(before_error_);
   if (!server_response_.empty()) {
@@ -126,23 +130,12 @@ std::string Session::last_words(const Error& error) {
   return words;
 }
 
-void Session::leave_server() {
-  if (!connected_ || !connected_->server.stream.is_open()) return;
-  std::string terminate;
-  wire::append_terminate(terminate);
-  iovec part{terminate.data(), terminate.size()};
-  // As far as there is room: a server that does not read notices the close.
-  if (connected_->relay.server_can_hear()) connected_->server.stream.send({&part, 1});
-  connected_->server.stream.close();
-  connected_->server_count.leave();
-}
-
 // Tells the client why, and closes the server's side.
 io::Task<> Session::say_goodbye(const Error& error) {
   std::string words = last_words(error);
-  leave_server();
-  if (connected_) {
-    connected_->cells[RouteCells::kBytesToClients].add(words.size());
+  if (serving_) serving_->leave_server();
+  if (serving_) {
+    serving_->cells[RouteCells::kBytesToClients].add(words.size());
   } else if (login_counts_) {
     login_counts_->bytes_to_client += words.size();
   }
@@ -157,10 +150,9 @@ io::Task<> Session::say_goodbye(const Error& error) {
 }
 
 void Session::record_close(const Error& error) {
-  if (connected_) {
-    policy::TransactionsEnded ended =
-        connected_->stats.on_session_end(connected_->machine.exchange_open());
-    if (ended) connected_->on_transaction_end(ended);
+  if (serving_) {
+    policy::TransactionsEnded ended = serving_->stats.on_session_end(serving_->exchange_open());
+    if (ended) serving_->on_transaction_end(ended);
   }
   if (hooks_->wants(policy::HookEvent::close)) {
     Duration age = environment_.loop.now() - began_;

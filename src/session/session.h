@@ -14,6 +14,8 @@
 #include "io/waiter.h"
 #include "policy/limits.h"
 #include "policy/postgres_stats.h"
+#include "pool/greetings.h"
+#include "pool/pool.h"
 #include "route/decision.h"
 #include "route/facts.h"
 #include "server/connection.h"
@@ -62,13 +64,15 @@ class Session : public ListNode<Session> {
   Instant server_stalled_since() const;
 
  private:
-  struct Connected;  // what exists while a server is connected
+  struct Serving;  // what exists from the end of the login on
+  struct Connected;
+  struct Pooled;
 
   io::Task<std::unique_ptr<Error>> run();
   io::Task<std::unique_ptr<Error>> try_log_in();
   void enter_state(ClientState state);
   std::string last_words(const Error& error);
-  void leave_server();
+  void send_cancel(const server::Connection& server, std::move_only_function<void(bool sent)> done);
   io::Task<> say_goodbye(const Error& error);
   void record_close(const Error& error);
 
@@ -85,13 +89,24 @@ class Session : public ListNode<Session> {
   Result<> enter_route(const route::Decision& decision, const route::Facts& facts);
   route::Facts route_facts() const;
   server::LoginContext login_context() const;
-  ServerCount count_server(const route::Decision& decision) const;
+  upstream::ServerCount count_server(const route::Decision& decision) const;
   void count_server_tls(const route::Decision& decision, server::TlsAttempts attempts);
   Result<> refused_by_server(server::Refusal refusal);
-  void connect_relay(const route::Decision& decision, server::Connection connection,
-                     ServerCount counted, config::Inspect inspect, Instant connect_began);
+  Connected& connect_relay(const route::Decision& decision, server::Connection connection,
+                           upstream::ServerCount counted, config::Inspect inspect,
+                           Instant connect_began);
   void record_login(std::string_view method, policy::Encryption encryption);
   void count_handshake(const wire::StartupPacket& packet);
+
+  // pooled_login.cc: sessions that share server connections
+  // False when only a server connection of its own will do for this client.
+  io::Task<Result<bool>> start_pooled(const wire::StartupPacket& packet,
+                                      const route::Decision& decision,
+                                      const auth::Credentials& credentials, std::string early,
+                                      std::string_view method);
+  io::Task<std::expected<pool::Greetings::Greeting, server::Refusal>> learn_greeting(
+      pool::PoolPtr pool, pool::Settings settings, Instant deadline);
+  static bool needs_own_connection(const server::Refusal& refusal);
 
   // login_counts.cc
   void attribute_login(const route::Decision& decision, bool proven);
@@ -127,7 +142,7 @@ class Session : public ListNode<Session> {
   std::string database_;
   std::string application_name_;
   std::string sni_;
-  std::unique_ptr<Connected> connected_;
+  std::unique_ptr<Serving> serving_;
   // Goes to the client ahead of a FATAL: PostgreSQL finds out that a database does not exist after
   // AuthenticationOk.
   std::string before_error_;

@@ -151,6 +151,37 @@ void append_query(std::string& out, std::string_view sql) {
   MessageBuilder(out, client_message::kQuery).c_string(sql);
 }
 
+void append_parse(std::string& out, std::string_view statement, std::string_view sql) {
+  MessageBuilder(out, client_message::kParse).c_string(statement).c_string(sql).int16(0);
+}
+
+void append_bind(std::string& out, std::string_view portal, std::string_view statement,
+                 std::span<const std::optional<std::string_view>> parameters) {
+  MessageBuilder bind(out, client_message::kBind);
+  bind.c_string(portal).c_string(statement).int16(0);
+  bind.int16(static_cast<uint16_t>(parameters.size()));
+  for (const std::optional<std::string_view>& each : parameters) {
+    if (!each) {
+      bind.int32(UINT32_MAX);
+      continue;
+    }
+    bind.int32(static_cast<uint32_t>(each->size())).bytes(*each);
+  }
+  bind.int16(0);
+}
+
+void append_describe_statement(std::string& out, std::string_view statement) {
+  MessageBuilder(out, client_message::kDescribe).byte('S').c_string(statement);
+}
+
+void append_execute(std::string& out, std::string_view portal) {
+  MessageBuilder(out, client_message::kExecute).c_string(portal).int32(0);
+}
+
+void append_close_statement(std::string& out, std::string_view statement) {
+  MessageBuilder(out, client_message::kClose).byte('S').c_string(statement);
+}
+
 void append_sync(std::string& out) {
   MessageBuilder(out, client_message::kSync);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,14 @@ void append_sasl_initial_response(std::string& out, std::string_view mechanism,
                                   std::string_view data);
 void append_sasl_response(std::string& out, std::string_view data);
 void append_query(std::string& out, std::string_view sql);
+// An empty name is that of the unnamed statement or portal. Parameters are text, nullopt is NULL;
+// their types are inferred, results come as text.
+void append_parse(std::string& out, std::string_view statement, std::string_view sql);
+void append_bind(std::string& out, std::string_view portal, std::string_view statement,
+                 std::span<const std::optional<std::string_view>> parameters);
+void append_describe_statement(std::string& out, std::string_view statement);
+void append_execute(std::string& out, std::string_view portal);
+void append_close_statement(std::string& out, std::string_view statement);
 void append_sync(std::string& out);
 void append_terminate(std::string& out);
 void append_ssl_request(std::string& out);

@@ -59,7 +59,7 @@ Piece FrameScanner::carry(std::string_view input) {
     return refuse(slot[0]);
   }
   if (carried_bytes_ < kHeaderBytes) return {.consumed = skipped};
-  Header header = parse(slot);
+  Header header = parse_header({slot, kHeaderBytes});
   if (!accept(header)) return refuse(header.type);
   size_t wanted = kHeaderBytes + held_bytes(header);
   skipped += take(input.substr(skipped), wanted);

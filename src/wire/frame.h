@@ -21,6 +21,13 @@ struct Header {
   uint32_t body_bytes() const { return length - kLengthBytes; }
 };
 
+// Of the first `kHeaderBytes` of a message.
+inline Header parse_header(std::string_view bytes) {
+  return {bytes[0], load_big_endian<uint32_t>(bytes.data() + 1)};
+}
+
+enum class Violation : uint8_t { none, unknown_type, length };
+
 // More cannot be held across reads: enough for a CommandComplete tag and the severity and SQLSTATE
 // of an ErrorResponse.
 inline constexpr uint8_t kHoldBytesMax = 64;
@@ -29,6 +36,12 @@ inline constexpr uint8_t kHoldBytesMax = 64;
 struct FrameRules {
   std::array<uint32_t, 256> length_max{};  // 0: the type does not exist
   std::array<uint8_t, 256> hold{};         // body bytes that are handed over in one piece
+
+  Violation violation_of(Header header) const {
+    uint32_t max = length_max[static_cast<uint8_t>(header.type)];
+    if (max == 0) return Violation::unknown_type;
+    return header.length - kLengthBytes <= max - kLengthBytes ? Violation::none : Violation::length;
+  }
 
   constexpr void allow(std::string_view types, uint32_t max) {
     for (char type : types) length_max[static_cast<uint8_t>(type)] = max;
@@ -42,8 +55,6 @@ struct FrameRules {
 extern const FrameRules kClientRules;
 extern const FrameRules kClientLoginRules;
 extern const FrameRules kServerRules;
-
-enum class Violation : uint8_t { none, unknown_type, length };
 
 // What to tell and to log about a violation, in PostgreSQL's words.
 Error violation_error(Direction direction, Violation violation, char type);
@@ -94,7 +105,7 @@ class FrameScanner {
 
   Piece next(std::string_view input) {
     if (carried_bytes_ == 0 && body_left_ == 0 && input.size() >= kHeaderBytes) [[likely]] {
-      Header header = parse(input.data());
+      Header header = parse_header(input);
       if (!accept(header)) return refuse(header.type);
       size_t wanted = kHeaderBytes + held_bytes(header);
       if (input.size() >= wanted) [[likely]] {
@@ -115,8 +126,8 @@ class FrameScanner {
     const char* at = input.data();
     const char* const end = at + input.size();
     while (static_cast<size_t>(end - at) >= kHeaderBytes) {
-      Header header = parse(at);
-      if (!fits(rules, header)) [[unlikely]]
+      Header header = parse_header({at, kHeaderBytes});
+      if (rules.violation_of(header) != Violation::none) [[unlikely]]
         break;
       size_t body_here = static_cast<size_t>(end - at) - kHeaderBytes;
       if (header.body_bytes() > body_here) break;
@@ -142,21 +153,9 @@ class FrameScanner {
   }
 
  private:
-  static Header parse(const char* bytes) {
-    return {bytes[0], load_big_endian<uint32_t>(bytes + 1)};
-  }
-
-  static bool fits(const FrameRules& rules, Header header) {
-    uint32_t max = rules.length_max[static_cast<uint8_t>(header.type)];
-    return max != 0 && header.length - kLengthBytes <= max - kLengthBytes;
-  }
-
   bool accept(Header header) {
-    if (fits(*rules_, header)) [[likely]]
-      return true;
-    bool known = rules_->length_max[static_cast<uint8_t>(header.type)] != 0;
-    violation_ = known ? Violation::length : Violation::unknown_type;
-    return false;
+    violation_ = rules_->violation_of(header);
+    return violation_ == Violation::none;
   }
 
   size_t held_bytes(Header header) const {

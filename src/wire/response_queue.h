@@ -45,8 +45,9 @@ class ResponseQueue {
 
   enum Flags : uint8_t {
     kForward = 0,
-    kSwallow = 1,  // the proxy's own request: no session sees the answer
-    kByProxy = 2,  // not sent to the server: the proxy answers when the turn comes
+    kSwallow = 1,   // the proxy's own request: no session sees the answer
+    kByProxy = 2,   // not sent to the server: the proxy answers when the turn comes
+    kReplaced = 4,  // sent so that it fails: the client is shown an error of ours
   };
 
   struct Entry {
@@ -56,6 +57,7 @@ class ResponseQueue {
 
     bool operator==(const Entry&) const = default;
     bool swallow() const { return (flags & kSwallow) != 0; }
+    bool replaced() const { return (flags & kReplaced) != 0; }
   };
 
   struct Attribution {
@@ -86,12 +88,15 @@ class ResponseQueue {
   // `prefix` is the body as far as the frame scanner's rules hold it.
   Attribution on_message(char type, std::string_view prefix);
 
+  bool is_due() const { return size_ > 0 && (run(0).flags() & kByProxy) != 0; }
   // The next answer the proxy owes, if its turn has come. Call until nullopt after each `push` and
   // `on_message`.
   std::optional<Entry> take_due();
 
   bool full() const { return size_ == kRunsMax || outstanding_ >= kOutstandingMax; }
   bool empty() const { return size_ == 0; }
+  // What comes now is for nobody.
+  bool swallowing() const { return size_ > 0 && (run(0).flags() & kSwallow) != 0; }
   uint32_t outstanding() const { return outstanding_; }
   TransactionStatus status() const { return status_; }
   bool in_copy_in() const { return copying_in_; }

@@ -47,6 +47,8 @@ Worker::Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Ba
                    .slab = slab_,
                    .handshakes = handshakes_,
                    .metrics = metrics_,
+                   .desk = desk_,
+                   .statements = statements_,
                    .snapshot = std::move(snapshot)},
       listening_fds_(std::move(listening_fds)),
       dispatch_(std::move(dispatch)) {
@@ -58,6 +60,7 @@ Worker::Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Ba
 Worker::~Worker() {
   stop_accepting();
   loop_.destroy_spawned();
+  desk_.close_idle();
 }
 
 void Worker::run() {
@@ -68,6 +71,7 @@ void Worker::run() {
 void Worker::start() {
   start_accepting();
   loop_.spawn(relieve_memory());
+  loop_.spawn(desk_.tend());
 }
 
 void Worker::set_memory_limit(uint64_t bytes) {

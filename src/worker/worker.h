@@ -16,6 +16,7 @@
 #include "session/environment.h"
 #include "session/session.h"
 #include "tls/handshake_gate.h"
+#include "worker/desk.h"
 
 namespace trunkline::worker {
 
@@ -86,7 +87,9 @@ class Worker {
   Slab slab_;
   tls::HandshakeGate handshakes_;
   session::WorkerMetrics metrics_;
+  session::StatementCache statements_;
   session::Environment environment_;
+  Desk desk_{environment_};
   const std::vector<int> listening_fds_;
   Dispatch dispatch_;
   std::vector<std::unique_ptr<io::Acceptor>> acceptors_;  // null during a pause

@@ -51,7 +51,8 @@ World::World(const Scenario& scenario)
                .metrics = metrics_,
                .resolver = resolver_,
                .mock_secrets = mock_secrets_,
-               .key_cache = key_cache_} {
+               .key_cache = key_cache_,
+               .pools = pools_} {
   addresses_ = {io::SocketAddress::ip(*IpAddress::parse("192.0.2.100"), 6432),
                 *io::SocketAddress::unix_path("/sim/.s.PGSQL.6432")};
 }
@@ -158,7 +159,7 @@ void World::check_nothing_is_left() {
   expect_equal("sources under the limits", 0, limits_.sources());
   expect_equal("names under the limits", 0, limits_.names());
   expect_equal("cancel keys", 0, cancels_.size());
-  expect_equal("timers but the worker's own", 1, loop.timers().size());
+  expect_equal("timers but the worker's own", 2, loop.timers().size());
 }
 
 uint64_t World::counter(std::string_view name, std::string_view label) const {

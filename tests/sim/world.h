@@ -68,6 +68,8 @@ class World final : public session::SessionMail {
   upstream::Resolver resolver_;
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
+  pool::Ledger ledger_;
+  pool::Registry pools_{ledger_, 1};
   session::Process process_;
   io::SimBackend* backend_ = nullptr;  // the worker's
   std::vector<io::SocketAddress> addresses_;

@@ -1,0 +1,25 @@
+#include "config/sections.h"
+
+namespace trunkline::config {
+
+void load_pool(const Value& value, Pool& pool) {
+  Mapping mapping(value, "pool");
+  pool.at = value.at();
+  mapping.read("mode", pool.mode);
+  mapping.read_integer("size", pool.size, 1, kConnectionsMax);
+  mapping.read_integer("min_size", pool.min_size, 0, kConnectionsMax);
+  mapping.read_integer("guaranteed_size", pool.guaranteed_size, 0, kConnectionsMax);
+  mapping.read_integer("reserve_size", pool.reserve_size, 0, kConnectionsMax);
+  mapping.read("reserve_after", pool.reserve_after, kTimeoutMin, kTimeoutMax);
+  mapping.read("wait_timeout", pool.wait_timeout, kTimeoutMin, kTimeoutMax);
+  mapping.read("idle_timeout", pool.idle_timeout, kTimeoutMin, kTimeoutMax);
+  mapping.read("max_lifetime", pool.max_lifetime, kTimeoutMin, kTimeoutMax);
+  for (std::string_view name : {"min_size", "guaranteed_size"}) {
+    uint32_t connections = name == "min_size" ? pool.min_size : pool.guaranteed_size;
+    if (connections <= pool.size) continue;
+    value.error("`" + std::string(name) + "` is " + std::to_string(connections) +
+                ", more than `size`, which is " + std::to_string(pool.size));
+  }
+}
+
+}  // namespace trunkline::config

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "auth/credentials.h"
+#include "config/model.h"
+#include "pool/greetings.h"
+#include "upstream/upstream.h"
+
+namespace trunkline::pool {
+
+// Where the connections of a pool lead, as whom, and what is known of the other end. Any thread.
+class Destination {
+ public:
+  Destination(upstream::UpstreamPtr upstream, std::string database, const config::Pool& settings,
+              const auth::Credentials& credentials)
+      : upstream_(std::move(upstream)),
+        database_(std::move(database)),
+        settings_(std::make_shared<const config::Pool>(settings)),
+        credentials_(credentials.clone()) {}
+
+  const upstream::UpstreamPtr& upstream() const { return upstream_; }
+  const std::string& database() const { return database_; }
+
+  std::shared_ptr<const config::Pool> settings() const { return settings_.load(); }
+  void set_settings(const config::Pool& settings) {
+    settings_.store(std::make_shared<const config::Pool>(settings));
+  }
+
+  auth::Credentials credentials() const {
+    std::lock_guard lock(mutex_);
+    return credentials_.clone();
+  }
+  // What a client has shown last: passwords change.
+  void set_credentials(const auth::Credentials& credentials) {
+    std::lock_guard lock(mutex_);
+    credentials_ = credentials.clone();
+  }
+
+  Greetings& greetings() { return greetings_; }
+
+ private:
+  const upstream::UpstreamPtr upstream_;
+  const std::string database_;
+  std::atomic<std::shared_ptr<const config::Pool>> settings_;
+  mutable std::mutex mutex_;
+  auth::Credentials credentials_;
+  Greetings greetings_;
+};
+
+}  // namespace trunkline::pool

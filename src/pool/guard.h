@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "pool/connection.h"
+
+namespace trunkline::pool {
+
+// What makes a connection ready for a session: a transaction of our own that sets what the session
+// has set and, after somebody else of whom not everything is known, wipes what he may have left. It
+// is sent ahead of the client's bytes and without a Sync, so that nothing of theirs runs when a
+// setting is refused: the server then skips to the next Sync (documentation 54.2.3).
+//
+// Its answers stand in the connection's queue, to be swallowed. An error among them is that of
+// the guard; `guard_failed` says so to the connection.
+void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted,
+                  bool cleanse);
+
+// Nothing is known of the connection's settings.
+void guard_failed(Connection& connection);
+
+// The client has dropped all prepared statements, ours among them.
+inline void forget_guards(Connection& connection) {
+  connection.guards_prepared = 0;
+}
+
+}  // namespace trunkline::pool

@@ -1,0 +1,88 @@
+#include "pool/registry.h"
+
+#include <utility>
+
+namespace trunkline::pool {
+
+Limits Registry::limits_of(const config::Pool& settings) {
+  return {.size = settings.size,
+          .reserve = settings.reserve_size,
+          .guaranteed = settings.guaranteed_size};
+}
+
+PoolPtr Registry::get(const Key& key, const upstream::UpstreamPtr& upstream,
+                      const config::Pool& settings, const auth::Credentials& credentials) {
+  std::lock_guard lock(mutex_);
+  PoolPtr& pool = pools_[key];
+  if (pool != nullptr && pool->destination().upstream() == upstream) {
+    pool->destination().set_credentials(credentials);
+    return pool;
+  }
+  if (pool != nullptr) replaced_.push_back(std::move(pool));
+  std::vector<CapName> caps = {{CapName::Kind::upstream, upstream->name()},
+                               {CapName::Kind::database, key.database},
+                               {CapName::Kind::user, key.user}};
+  auto destination = std::make_unique<Destination>(upstream, key.database, settings, credentials);
+  pool = Pool::make(ledger_, limits_of(settings), caps, workers_, std::move(destination));
+  // Only now do the ledger's caps of these names exist for sure.
+  auto of_upstream = shares_.per_upstream.find(upstream->name());
+  if (of_upstream != shares_.per_upstream.end()) ledger_.set_cap(caps[0], of_upstream->second);
+  if (shares_.per_database) ledger_.set_cap(caps[1], shares_.per_database);
+  if (shares_.per_user) ledger_.set_cap(caps[2], shares_.per_user);
+  return pool;
+}
+
+void Registry::set_shares(Shares shares) {
+  std::lock_guard lock(mutex_);
+  shares_ = std::move(shares);
+  for (const auto& [key, pool] : pools_) {
+    const std::string& upstream = pool->destination().upstream()->name();
+    auto found = shares_.per_upstream.find(upstream);
+    std::optional<uint32_t> per_upstream;
+    if (found != shares_.per_upstream.end()) per_upstream = found->second;
+    ledger_.set_cap({CapName::Kind::upstream, upstream}, per_upstream);
+    ledger_.set_cap({CapName::Kind::database, key.database}, shares_.per_database);
+    ledger_.set_cap({CapName::Kind::user, key.user}, shares_.per_user);
+  }
+}
+
+void Registry::apply(const std::string& route, const config::Pool& settings) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [key, pool] : pools_) {
+    if (key.route != route) continue;
+    pool->destination().set_settings(settings);
+    pool->set_limits(limits_of(settings));
+  }
+}
+
+std::vector<PoolPtr> Registry::all() const {
+  std::lock_guard lock(mutex_);
+  std::vector<PoolPtr> pools = replaced_;
+  for (const auto& [key, pool] : pools_) pools.push_back(pool);
+  return pools;
+}
+
+// A pool that only the registry knows has no session, no login in progress and no mail under way,
+// and nobody but the registry can give it to somebody.
+void Registry::forget_unused() {
+  std::vector<PoolPtr> unused;  // leave the ledger without our lock
+  std::lock_guard lock(mutex_);
+  auto is_unused = [](const PoolPtr& pool) {
+    return pool.use_count() == 1 && pool->connections() == 0;
+  };
+  for (auto each = pools_.begin(); each != pools_.end();) {
+    if (is_unused(each->second)) {
+      unused.push_back(std::move(each->second));
+      each = pools_.erase(each);
+    } else {
+      ++each;
+    }
+  }
+  std::erase_if(replaced_, [&](PoolPtr& pool) {
+    if (!is_unused(pool)) return false;
+    unused.push_back(std::move(pool));
+    return true;
+  });
+}
+
+}  // namespace trunkline::pool

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pool/pool.h"
+
+namespace trunkline::pool {
+
+// What tells one pool from another. `database` and `user` are those at the server.
+struct Key {
+  std::string route;
+  std::string database;
+  std::string user;
+
+  auto operator<=>(const Key&) const = default;
+};
+
+// Limits that pools share, by the configuration.
+struct Shares {
+  std::map<std::string, uint32_t> per_upstream;  // by name
+  std::optional<uint32_t> per_database;
+  std::optional<uint32_t> per_user;
+};
+
+// The pools of the process. They come with the first session that needs them and go when they have
+// been empty for a while. Any thread; asked at logins, never for a transaction.
+class Registry {
+ public:
+  Registry(Ledger& ledger, uint32_t workers) : ledger_(ledger), workers_(workers) {}
+
+  // The pool of this key, made anew when there is none or when the old one leads to another
+  // upstream by now: its sessions go on with what they have. `credentials` are what has just proven
+  // to be right.
+  PoolPtr get(const Key& key, const upstream::UpstreamPtr& upstream, const config::Pool& settings,
+              const auth::Credentials& credentials);
+
+  void set_shares(Shares shares);
+  // Settings of the pools of a route, after a reload.
+  void apply(const std::string& route, const config::Pool& settings);
+
+  std::vector<PoolPtr> all() const;
+  // Drops those that nobody has a use for: no session, no connection.
+  void forget_unused();
+
+ private:
+  static Limits limits_of(const config::Pool& settings);
+
+  Ledger& ledger_;
+  const uint32_t workers_;
+  mutable std::mutex mutex_;
+  Shares shares_;
+  std::map<Key, PoolPtr> pools_;
+  // Replaced while sessions still used them.
+  std::vector<PoolPtr> replaced_;
+};
+
+}  // namespace trunkline::pool

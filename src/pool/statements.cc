@@ -1,0 +1,46 @@
+#include "pool/statements.h"
+
+#include <fmt/format.h>
+
+namespace trunkline::pool {
+
+std::string ServerStatements::name_of(Number number) {
+  return fmt::format("trunkline_{:x}", number);
+}
+
+ServerStatements::Number ServerStatements::find(const Statement& statement) {
+  auto found = by_content_.find(&statement);
+  if (found == by_content_.end()) return kNone;
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return found->second->number;
+}
+
+ServerStatements::Number ServerStatements::add(const StatementPtr& statement) {
+  entries_.push_front({statement, next_});
+  by_content_.insert_or_assign(statement.get(), entries_.begin());
+  return next_++;
+}
+
+void ServerStatements::erase(const Statement& statement) {
+  auto found = by_content_.find(&statement);
+  if (found == by_content_.end()) return;
+  auto entry = found->second;
+  by_content_.erase(found);
+  entries_.erase(entry);
+}
+
+void ServerStatements::clear() {
+  by_content_.clear();
+  entries_.clear();
+}
+
+ServerStatements::Number ServerStatements::evict() {
+  if (entries_.size() <= kMax) return kNone;
+  Entry& last = entries_.back();
+  Number number = last.number;
+  by_content_.erase(last.statement.get());
+  entries_.pop_back();
+  return number;
+}
+
+}  // namespace trunkline::pool

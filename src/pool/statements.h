@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "pool/settings.h"
+#include "sql/text_facts.h"
+
+namespace trunkline::pool {
+
+// A statement as clients prepare it. Shared by all sessions of a worker that prepare the same text,
+// and immutable; any thread.
+struct Statement {
+  // The body of Parse behind the name: the text, a zero byte, and the declared types.
+  std::string parse;
+  // Those that decide what the text means; the same text under others is another statement.
+  SettingsPtr settings;
+  std::shared_ptr<const sql::TextFacts> facts;
+  uint64_t hash = 0;
+
+  std::string_view text() const { return parse.c_str(); }
+  friend bool operator==(const Statement& a, const Statement& b) {
+    return a.hash == b.hash && a.parse == b.parse && same(a.settings, b.settings);
+  }
+};
+using StatementPtr = std::shared_ptr<const Statement>;
+
+// What a server connection has prepared for sessions, under names of ours. Moves with the
+// connection; one thread. Bounded: whoever adds drops the one that was used least lately.
+class ServerStatements {
+ public:
+  static constexpr size_t kMax = 500;
+
+  using Number = uint32_t;
+  static constexpr Number kNone = 0;
+
+  // "trunkline_1f", as the server knows it.
+  static std::string name_of(Number number);
+
+  // kNone when the server does not know it.
+  Number find(const Statement& statement);
+  Number add(const StatementPtr& statement);
+  // It was refused, or dropped.
+  void erase(const Statement& statement);
+  void clear();
+  // Who must go when there are too many; kNone otherwise. The server is to be told.
+  Number evict();
+
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    StatementPtr statement;
+    Number number;
+  };
+  struct ByContent {
+    size_t operator()(const Statement* each) const { return each->hash; }
+    bool operator()(const Statement* a, const Statement* b) const { return *a == *b; }
+  };
+
+  std::list<Entry> entries_;  // the one used last in front
+  std::unordered_map<const Statement*, std::list<Entry>::iterator, ByContent, ByContent>
+      by_content_;
+  Number next_ = 1;
+};
+
+}  // namespace trunkline::pool

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace trunkline::session {
+
+// Why a session keeps its server connection between transactions: what cannot be moved to another.
+enum class Pin : uint16_t {
+  pool_mode = 1U << 0,  // `pool.mode: session`
+  temporary_object = 1U << 1,
+  held_cursor = 1U << 2,
+  advisory_lock = 1U << 3,
+  listen = 1U << 4,
+  prepared = 1U << 5,  // by SQL
+  // From here on until the session ends: nothing tells that they are over.
+  random_seed = 1U << 6,
+  sequence = 1U << 7,
+  unknown_setting = 1U << 8,
+  session_authorization = 1U << 9,
+  long_statement = 1U << 10,
+};
+
+class Pins {
+ public:
+  constexpr Pins() = default;
+  constexpr Pins(Pin pin) : bits_(static_cast<uint16_t>(pin)) {}  // NOLINT: a set of one
+  static constexpr Pins from_bits(uint16_t bits) {
+    Pins pins;
+    pins.bits_ = bits;
+    return pins;
+  }
+
+  constexpr bool none() const { return bits_ == 0; }
+  constexpr bool has(Pin pin) const { return (bits_ & static_cast<uint16_t>(pin)) != 0; }
+  constexpr bool has_any_of(Pins some) const { return (bits_ & some.bits_) != 0; }
+  constexpr void add(Pins more) { bits_ |= more.bits_; }
+  constexpr void remove(Pins some) { bits_ &= static_cast<uint16_t>(~some.bits_); }
+  constexpr uint16_t bits() const { return bits_; }
+  bool operator==(const Pins&) const = default;
+
+ private:
+  uint16_t bits_ = 0;
+};
+
+constexpr Pins operator|(Pins a, Pins b) {
+  a.add(b);
+  return a;
+}
+constexpr Pins operator|(Pin a, Pin b) {
+  return Pins(a) | Pins(b);
+}
+
+// Whether they are still there is for the server to say: `kProbe`.
+inline constexpr Pins kProbedPins = Pin::temporary_object | Pin::held_cursor | Pin::advisory_lock |
+                                    Pins(Pin::listen) | Pins(Pin::prepared);
+
+// One row of one number: the bits of `kProbedPins` that hold for this server connection. Asked
+// outside of a transaction, where every lock is the session's.
+inline constexpr std::string_view kProbe =
+    "SELECT (CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = t)"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = t)"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = t) THEN 2 ELSE 0 END"
+    " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) THEN 4 ELSE 0 END"
+    " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory'"
+    " AND pid = pg_catalog.pg_backend_pid()) THEN 8 ELSE 0 END"
+    " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) THEN 16 ELSE 0 END"
+    " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql) THEN 32"
+    " ELSE 0 END) FROM pg_catalog.pg_my_temp_schema() AS t";
+
+}  // namespace trunkline::session

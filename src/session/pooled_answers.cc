@@ -1,0 +1,411 @@
+#include <utility>
+
+#include "base/text.h"
+#include "pool/guard.h"
+#include "session/pooled_machine.h"
+#include "wire/builders.h"
+#include "wire/messages.h"
+#include "wire/protocol.h"
+
+// What a server answers, on its way to the client.
+namespace trunkline::session {
+
+namespace type = wire::server_message;
+using wire::Request;
+using wire::ResponseQueue;
+using wire::TransactionStatus;
+
+namespace {
+
+constexpr std::string_view kParseComplete("1\0\0\0\4", 5);
+constexpr std::string_view kCloseComplete("3\0\0\0\4", 5);
+constexpr std::string_view kReadyIdle("Z\0\0\0\5I", 6);
+
+constexpr size_t kPiecesOfOne = 4;
+
+}  // namespace
+
+PooledMachine::PooledMachine(Identity identity, RelayCounters counters, RelayEvents* events,
+                             StatementCache& cache, pool::SettingsPtr startup,
+                             pool::ReportedPtr told)
+    : identity_(identity),
+      tally_(counters, events),
+      cache_(cache),
+      settings_(std::move(startup)),
+      told_(std::move(told)) {
+  if (identity_.keeps_connection) pins_.add(Pin::pool_mode);
+  update_syntax();
+}
+
+void PooledMachine::attach(pool::Connection& server) {
+  server_ = &server;
+  server_->count->enter(upstream::ServerState::active);
+}
+
+void PooledMachine::detach() {
+  server_->count->enter(upstream::ServerState::idle);
+  server_->queue.trim();
+  server_->settings = settings_.current();
+  if (settings_.server_differs()) server_->unproven = true;
+  server_ = nullptr;
+}
+
+bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& out) {
+  now_ = now;
+  answers_blocked_ = false;
+  for (;;) {
+    take_due(out);
+    if (out.room() < kPiecesOfOne) {
+      answers_blocked_ = true;
+      return true;
+    }
+    if (input.empty()) return true;
+    if (server_ == nullptr) {
+      input = {};
+      return true;
+    }
+    wire::FrameScanner& scanner = server_->scanner;
+    std::string_view stopped_at;
+    Fate fate = Fate::pass;
+    uint64_t messages = 0;
+    size_t passed = scanner.whole_messages(input, [&](wire::Header header, std::string_view body) {
+      fate = on_answer(header.type, body);
+      if (fate == Fate::pass) ++messages;
+      bool goes_on = fate == Fate::pass && !is_due();
+      if (!goes_on) stopped_at = body;
+      return fate == Fate::pass && goes_on;
+    });
+    if (messages > 0) tally_.on_server_messages(messages);
+    out.add(input.substr(0, passed));
+    input.remove_prefix(passed);
+    if (stopped_at.data() != nullptr) {
+      // The message that ended the run: seen, and not passed on with it.
+      size_t whole = wire::kHeaderBytes + stopped_at.size();
+      if (fate == Fate::pass) out.add(input.substr(0, whole));
+      if (fate == Fate::replace) out.add(keep_answer());
+      input.remove_prefix(whole);
+      continue;
+    }
+    if (input.empty()) continue;
+    wire::Piece piece = scanner.next(input);
+    switch (piece.kind) {
+      case wire::Piece::Kind::violation:
+        violation_ = std::make_unique<Error>(wire::violation_error(
+            wire::Direction::from_server, scanner.violation(), piece.header.type));
+        return false;
+      case wire::Piece::Kind::need_more:
+        break;
+      case wire::Piece::Kind::message:
+        on_broken_message(piece, out);
+        break;
+      case wire::Piece::Kind::body:
+        on_more(piece, out);
+        break;
+    }
+    input.remove_prefix(piece.consumed);
+  }
+}
+
+// A message that is not whole in the input.
+void PooledMachine::on_broken_message(const wire::Piece& piece, Pieces& out) {
+  if (piece.header.type == type::kParameterStatus && !piece.ends) {
+    // It must be known whole.
+    parameter_ = piece.prefix;
+    gathering_ = swallowing_body_ = true;
+    return;
+  }
+  Fate fate = on_answer(piece.header.type, piece.prefix);
+  swallowing_body_ = fate != Fate::pass;
+  if (fate == Fate::replace) out.add(keep_answer());
+  if (fate != Fate::pass) return;
+  tally_.on_server_messages(1);
+  out.add(piece.carried);
+  out.add(piece.bytes);
+}
+
+void PooledMachine::on_more(const wire::Piece& piece, Pieces& out) {
+  if (!swallowing_body_) {
+    out.add(piece.bytes);
+    return;
+  }
+  if (!gathering_) return;
+  constexpr size_t kParameterBytesMax = 64 * 1024;
+  if (parameter_.size() < kParameterBytesMax) parameter_ += piece.bytes;
+  if (!piece.ends) return;
+  gathering_ = false;
+  if (on_parameter_status(parameter_)) {
+    replacement_.clear();
+    if (auto status = wire::parse_parameter_status(parameter_)) {
+      wire::append_parameter_status(replacement_, status->name, status->value);
+    }
+    out.add(keep_answer());
+  }
+  parameter_ = {};
+}
+
+std::string_view PooledMachine::keep_answer() {
+  given_ = std::move(replacement_);
+  replacement_.clear();
+  return given_;
+}
+
+bool PooledMachine::is_due() const {
+  return server_ != nullptr && server_->queue.is_due();
+}
+
+// What the proxy itself answers, when it is the turn of that.
+void PooledMachine::take_due(Pieces& out) {
+  if (!refusal_.empty() && out.room() > 1) {
+    refusal_given_ = std::exchange(refusal_, {});
+    out.add(refusal_given_);
+  }
+  for (; syncs_owed_ > 0 && out.room() > 1; --syncs_owed_) out.add(kReadyIdle);
+  if (server_ == nullptr) return;
+  while (out.room() >= kPiecesOfOne) {
+    std::optional<ResponseQueue::Entry> due = server_->queue.take_due();
+    if (!due) return;
+    on_change_confirmed();
+    bool parse = due->request == Request::parse;
+    out.add(parse ? kParseComplete : kCloseComplete);
+    tally_.on_server_message(parse ? type::kParseComplete : type::kCloseComplete, {},
+                             TransactionStatus::idle, now_);
+  }
+}
+
+PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body) {
+  ResponseQueue& queue = server_->queue;
+  // Rows are most of all traffic and change nothing.
+  if (message == type::kDataRow || message == type::kCopyData) {
+    if (!queue.swallowing()) return Fate::pass;
+    if (probing_) on_probed(body);
+    return Fate::swallow;
+  }
+  if (message == type::kParameterStatus) {
+    return on_parameter_status(body) ? Fate::pass : Fate::swallow;
+  }
+  ResponseQueue::Attribution answer = queue.on_message(message, body);
+  if (answer.entry.swallow() && message != type::kErrorResponse) {
+    on_own_answer(message, answer);
+    return Fate::swallow;
+  }
+  tally_.on_server_message(message, body, answer.status, now_);
+  switch (message) {
+    case type::kParseComplete:
+    case type::kCloseComplete:
+      on_change_confirmed();
+      break;
+    case type::kCommandComplete:
+      on_completed(body.substr(0, body.find('\0')));
+      if (answer.entry.request == Request::execute) end_running();
+      break;
+    case type::kEmptyQueryResponse:
+    case type::kPortalSuspended:
+      if (answer.entry.request == Request::execute) end_running();
+      break;
+    case type::kErrorResponse:
+      return on_error(answer.entry);
+    case type::kReadyForQuery:
+      return on_ready(answer.status);
+    default:
+      break;
+  }
+  return Fate::pass;
+}
+
+// To a request of ours.
+void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution& answer) {
+  // A statement of the client's that was prepared again; the guard's own have no owner.
+  if (message == type::kParseComplete && answer.entry.owner != 0) on_change_confirmed();
+  if (message != type::kReadyForQuery) return;
+  --awaiting_;
+  probing_ = false;
+  in_block_ = answer.status != TransactionStatus::idle;
+}
+
+void PooledMachine::on_probed(std::string_view row) {
+  // One column: its number, its length, its text.
+  constexpr size_t kTextAt = 6;
+  uint16_t bits = 0;
+  for (char digit : row.substr(std::min(row.size(), kTextAt))) {
+    bits = static_cast<uint16_t>(bits * 10 + (digit - '0'));
+  }
+  pins_.remove(kProbedPins);
+  pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
+}
+
+// Whether the client is to be told: it may know already, or believe so rightly.
+bool PooledMachine::on_parameter_status(std::string_view body) {
+  std::optional<wire::ParameterStatus> status = wire::parse_parameter_status(body);
+  if (!status) return true;
+  server_->reported.set(status->name, status->value);
+  const std::string* told = told_ ? told_->find(status->name) : nullptr;
+  if (told != nullptr && *told == status->value) return false;
+  // While our own guard lays the session's settings on, values come and go.
+  auto reported =
+      told_ ? std::make_shared<pool::Reported>(*told_) : std::make_shared<pool::Reported>();
+  reported->set(status->name, status->value);
+  told_ = std::move(reported);
+  update_syntax();
+  return true;
+}
+
+void PooledMachine::update_syntax() {
+  const std::string* encoding = told_ ? told_->find("client_encoding") : nullptr;
+  const std::string* strings = told_ ? told_->find("standard_conforming_strings") : nullptr;
+  syntax_ = {.encoding = encoding ? sql::encoding_of(*encoding) : sql::Encoding::ascii_safe,
+             .standard_conforming_strings = strings == nullptr || *strings == "on"};
+}
+
+void PooledMachine::on_completed(std::string_view tag) {
+  if (running_done_ >= running_.size()) return;
+  const sql::TextFacts* facts = running_[running_done_].get();
+  if (facts == nullptr || statement_ >= facts->statements().size()) return;
+  const sql::Statement& statement = facts->statements()[statement_++];
+  switch (statement.kind) {
+    case sql::StatementKind::begin:
+      in_block_ = true;
+      break;
+    case sql::StatementKind::commit:
+    case sql::StatementKind::rollback:
+    case sql::StatementKind::prepare_transaction:
+      in_block_ = statement.and_chain;
+      break;
+    case sql::StatementKind::discard_all:
+    case sql::StatementKind::deallocate_all:
+      // Ours among them.
+      pool::forget_guards(*server_);
+      server_->statements.clear();
+      statements_.clear();
+      break;
+    default:
+      break;
+  }
+  settings_.on_completed(statement, tag);
+}
+
+void PooledMachine::end_running() {
+  if (running_done_ < running_.size()) ++running_done_;
+  statement_ = 0;
+}
+
+PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry) {
+  bool guard = entry.swallow() && entry.owner == 0;
+  undo_changes(entry.request);
+  settings_.on_error(in_block_);
+  running_.clear();
+  running_done_ = statement_ = 0;
+  if (guard) {
+    // Nothing of the client's runs now: the server skips to Sync. A Query brings none.
+    pool::guard_failed(*server_);
+    guard_failed_ = true;
+    wants_sync_ = awaiting_ > 0 && server_->queue.empty();
+  }
+  if (!entry.replaced()) return Fate::pass;
+  return Fate::replace;
+}
+
+PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
+  if (awaiting_ > 0) --awaiting_;
+  in_block_ = status != TransactionStatus::idle;
+  // The transaction that failed was ours, and the connection goes with it.
+  bool ours = std::exchange(guard_failed_, false);
+  if (ours) in_block_ = false;
+  unit_open_ = awaiting_ > 0;
+  running_.clear();
+  running_done_ = statement_ = 0;
+  changes_.clear();
+  changes_done_ = 0;
+  if (!in_block_) {
+    settings_.on_idle();
+    portals_.clear();
+    unnamed_portal_ = nullptr;
+  }
+  if (!ours) return Fate::pass;
+  replacement_ = kReadyIdle;
+  return Fate::replace;
+}
+
+bool PooledMachine::may_leave() const {
+  if (server_ == nullptr || awaiting_ > 0 || unit_open_ || in_block_) return false;
+  if (reader_.in_body() || server_->scanner.body_left() > 0) return false;
+  if (server_->spoilt) return server_->queue.empty();
+  return server_->queue.idle() && !suspected_ && pins_.none();
+}
+
+bool PooledMachine::has_own_request() const {
+  if (server_ == nullptr) return false;
+  bool rests = awaiting_ == 0 && !unit_open_ && !in_block_ && server_->queue.idle();
+  return wants_sync_ || (suspected_ && rests && !server_->spoilt);
+}
+
+void PooledMachine::append_own_request(Pieces& out) {
+  std::string request;
+  if (std::exchange(wants_sync_, false)) {
+    wire::append_sync(request);
+    server_->queue.push(Request::sync, identity_.session);
+  } else {
+    suspected_ = false;
+    probing_ = true;
+    wire::append_query(request, kProbe);
+    server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
+    server_->unnamed = nullptr;  // a Query drops it; the client's is another matter
+    ++awaiting_;
+  }
+  kept_.clear();
+  out.add(keep(std::move(request)));
+}
+
+void PooledMachine::refuse_next(const Error& error) {
+  refusing_ = true;
+  refusal_.clear();
+  wire::append_error(refusal_, error);
+}
+
+PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
+  if (server_ == nullptr) return Cleaning::done;
+  if (reader_.in_body() || server_->spoilt || has_spoilt()) return Cleaning::useless;
+  ResponseQueue& queue = server_->queue;
+  std::string request;
+  auto query = [&](std::string_view sql) {
+    wire::append_query(request, sql);
+    queue.push(Request::query, 0, ResponseQueue::kSwallow);
+    server_->unnamed = nullptr;
+    ++awaiting_;
+  };
+  if (queue.in_copy_in()) {
+    {
+      wire::MessageBuilder(request, wire::client_message::kCopyFail).c_string("client is gone");
+    }
+    queue.push(Request::copy_end, 0);
+  }
+  if (awaiting_ == 0 && (unit_open_ || !queue.empty())) {
+    wire::append_sync(request);
+    if (queue.push(Request::sync, identity_.session)) ++awaiting_;
+  } else if (awaiting_ == 0 && queue.status() != TransactionStatus::idle) {
+    query("ROLLBACK");
+  } else if (awaiting_ == 0 && (suspected_ || !pins_.none())) {
+    // It drops what the guard and others have prepared, too.
+    query("DISCARD ALL");
+    suspected_ = false;
+    pins_ = {};
+    pool::forget_guards(*server_);
+    server_->statements.clear();
+    server_->unproven = false;
+    settings_ = SessionSettings(nullptr);
+  }
+  if (request.empty()) return awaiting_ == 0 && queue.idle() ? Cleaning::done : Cleaning::under_way;
+  kept_.clear();
+  out.add(keep(std::move(request)));
+  return Cleaning::under_way;
+}
+
+void PooledMachine::trim() {
+  reader_.trim();
+  kept_.clear();
+  if (server_ != nullptr) return;
+  running_ = {};
+  changes_ = {};
+  portals_ = {};
+}
+
+}  // namespace trunkline::session

@@ -1,0 +1,199 @@
+#include <array>
+#include <utility>
+
+#include "pool/guard.h"
+#include "session/pooled.h"
+#include "session/session.h"
+#include "session/startup_settings.h"
+#include "tls/stream_io.h"
+#include "wire/builders.h"
+#include "wire/message_buffer.h"
+#include "wire/messages.h"
+
+// The login of a session that shares server connections: it needs one only if nobody before has
+// come with the same settings.
+namespace trunkline::session {
+
+namespace {
+
+constexpr size_t kAnswerBytesMax = 64 * 1024;
+
+// Waits for a connection of the pool where no relay does.
+class Checkout final : public pool::Request {
+ public:
+  Checkout(pool::Desk& desk, io::Loop& loop)
+      : pool::Request(desk), waiter_(loop, io::Place::behind) {}
+
+  io::Task<std::expected<pool::ConnectionPtr, server::Refusal>> take(pool::PoolPtr pool,
+                                                                     pool::Desk& desk,
+                                                                     Instant deadline) {
+    if (pool::ConnectionPtr idle = pool->take(desk)) co_return std::move(idle);
+    pool->wait(*this);
+    io::Timer timer(waiter_, kElapsed);
+    timer.start(deadline);
+    co_await waiter_.wait(kAnswered | kElapsed);
+    if (connection_) co_return std::move(connection_);
+    leave();
+    if (refusal_) co_return std::unexpected(std::move(*refusal_));
+    co_return std::unexpected(server::Refusal{
+        {.reason = Reason::pool_timeout,
+         .side = Side::internal,
+         .sqlstate = sqlstate::kTooManyConnections,
+         .message = "no server connection came free in time",
+         .hint = "The limits are \"size\" of the \"pool\" and \"login_timeout\"."}});
+  }
+
+ private:
+  static constexpr uint32_t kAnswered = 1;
+  static constexpr uint32_t kElapsed = 2;
+
+  void on_granted(pool::ConnectionPtr connection) override {
+    connection_ = std::move(connection);
+    waiter_.raise(kAnswered);
+  }
+  void on_refused(const server::Refusal& refusal) override {
+    refusal_ = refusal;
+    waiter_.raise(kAnswered);
+  }
+
+  io::Waiter waiter_;
+  pool::ConnectionPtr connection_;
+  std::optional<server::Refusal> refusal_;
+};
+
+// What the server says against a setting, as it would at a login.
+std::string as_fatal(std::string_view body) {
+  std::string response;
+  {
+    wire::MessageBuilder message(response, wire::server_message::kErrorResponse);
+    for (std::string_view rest = body; rest.size() > 1;) {
+      size_t end = std::min(rest.find('\0'), rest.size());
+      char code = rest[0];
+      std::string_view text = rest.substr(1, end - 1);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      bool severity = code == 'S' || code == 'V';
+      bool context = code == 'W' || code == 'P' || code == 'p' || code == 'q';
+      if (code == '\0' || context) continue;
+      message.byte(code).c_string(severity ? "FATAL" : text);
+    }
+    message.byte('\0');
+  }
+  return response;
+}
+
+server::Refusal lost() {
+  return {{.reason = Reason::server_closed,
+           .side = Side::server,
+           .sqlstate = sqlstate::kConnectionFailure,
+           .message = "server closed the connection unexpectedly"}};
+}
+
+// Sets what the session wants, on a connection that nobody uses. The refusal is the server's.
+io::Task<std::expected<void, server::Refusal>> lay_on(pool::Connection& connection,
+                                                      pool::SettingsPtr settings,
+                                                      Instant deadline) {
+  std::string request;
+  pool::append_guard(request, connection, settings, connection.unproven);
+  wire::append_sync(request);
+  connection.queue.push(wire::Request::sync, 0, wire::ResponseQueue::kSwallow);
+  tls::Stream& stream = connection.server.stream;
+  if (co_await tls::send_all(stream, std::move(request), deadline) != 0) {
+    co_return std::unexpected(lost());
+  }
+  wire::MessageBuffer buffer(wire::kServerRules, kAnswerBytesMax);
+  std::optional<server::Refusal> refusal;
+  for (;;) {
+    wire::MessageBuffer::Next next = buffer.next();
+    if (next.kind == wire::MessageBuffer::Next::Kind::need_more) {
+      std::array<char, 4096> chunk;
+      ssize_t got = co_await tls::receive_some(stream, chunk, deadline);
+      if (got <= 0) co_return std::unexpected(refusal ? std::move(*refusal) : lost());
+      buffer.append({chunk.data(), static_cast<size_t>(got)});
+      continue;
+    }
+    if (next.kind != wire::MessageBuffer::Next::Kind::message) co_return std::unexpected(lost());
+    connection.queue.on_message(next.type, next.body);
+    if (next.type == wire::server_message::kParameterStatus) {
+      auto status = wire::parse_parameter_status(next.body);
+      if (status) connection.reported.set(status->name, status->value);
+    } else if (next.type == wire::server_message::kErrorResponse && !refusal) {
+      wire::ErrorFields fields(next.body);
+      refusal = server::Refusal{{.reason = Reason::server_error,
+                                 .side = Side::server,
+                                 .sqlstate = sqlstate::kInvalidParameterValue,
+                                 .message = std::string(fields.message()),
+                                 .detail = std::string(fields.sqlstate())},
+                                as_fatal(next.body)};
+    }
+    bool ready = next.type == wire::server_message::kReadyForQuery;
+    buffer.pop();
+    if (ready) break;
+  }
+  if (refusal) co_return std::unexpected(std::move(*refusal));
+  co_return std::expected<void, server::Refusal>{};
+}
+
+}  // namespace
+
+// What the client is to be told, from a server connection that has been set as the client wants it.
+io::Task<std::expected<pool::Greetings::Greeting, server::Refusal>> Session::learn_greeting(
+    pool::PoolPtr pool, pool::Settings settings, Instant deadline) {
+  Checkout checkout(environment_.desk, environment_.loop);
+  auto taken = co_await checkout.take(pool, environment_.desk, deadline);
+  if (!taken) co_return std::unexpected(std::move(taken.error()));
+  pool::ConnectionPtr connection = std::move(*taken);
+  pool::Greetings& greetings = pool->destination().greetings();
+  uint64_t version = greetings.version();
+  auto wanted = std::make_shared<const pool::Settings>(settings);
+  connection->last_session = id_;
+  auto laid_on = co_await lay_on(*connection, wanted, deadline);
+  if (!laid_on) {
+    pool->discard(environment_.desk, std::move(connection));
+    co_return std::unexpected(std::move(laid_on.error()));
+  }
+  pool::Greetings::Greeting greeting =
+      greetings.add(std::move(settings), connection->reported, version);
+  connection->settings = greeting.settings;
+  pool->give_back(environment_.desk, std::move(connection));
+  co_return greeting;
+}
+
+// Nothing but a new connection can take these settings.
+bool Session::needs_own_connection(const server::Refusal& refusal) {
+  return refusal.error.detail == sqlstate::kCantChangeRuntimeParameter;
+}
+
+io::Task<Result<bool>> Session::start_pooled(const wire::StartupPacket& packet,
+                                             const route::Decision& decision,
+                                             const auth::Credentials& credentials,
+                                             std::string early, std::string_view method) {
+  std::optional<pool::Settings> settings = startup_settings(packet);
+  if (!settings) co_return false;
+  pool::Key key{.route = decision.route->name,
+                .database = decision.database.value_or(packet.database),
+                .user = credentials.user};
+  pool::PoolPtr pool =
+      environment_.process.pools.get(key, decision.upstream, decision.route->pool, credentials);
+  std::optional<pool::Greetings::Greeting> greeting =
+      pool->destination().greetings().find(*settings);
+  if (!greeting) {
+    auto learnt =
+        co_await learn_greeting(pool, std::move(*settings), began_ + snapshot_->login_timeout);
+    if (!learnt) {
+      if (needs_own_connection(learnt.error())) co_return false;
+      co_return fail(std::move(refused_by_server(std::move(learnt.error())).error()));
+    }
+    greeting = std::move(*learnt);
+  }
+  serving_ =
+      std::make_unique<Pooled>(*this, decision, std::move(pool), *greeting, std::move(early));
+  std::string words = std::exchange(before_error_, {});
+  for (const auto& [name, value] : *greeting->reported) {
+    wire::append_parameter_status(words, name, value);
+  }
+  Result<> opened = co_await open_session(std::move(words), packet, method);
+  if (!opened) co_return fail(std::move(opened.error()));
+  co_return true;
+}
+
+}  // namespace trunkline::session

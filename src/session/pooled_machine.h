@@ -1,0 +1,223 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "pool/connection.h"
+#include "session/front_reader.h"
+#include "session/outbox.h"
+#include "session/pins.h"
+#include "session/relay_tally.h"
+#include "session/session_settings.h"
+#include "session/statement_cache.h"
+#include "wire/response_queue.h"
+
+namespace trunkline::session {
+
+// A session that shares server connections, message by message: what is the client's own (its
+// settings and prepared statements) is kept here and laid onto whatever connection it is given;
+// what cannot be moved pins it to the one it has. Pure: bytes in, pieces to be written out. Owned
+// by the session, on its worker's thread.
+//
+//   client: Parse "s1" ──► ours ──► Parse "trunkline_1f", or nothing when the server knows it
+//   server: ReadyForQuery 'I' ──► `may_leave`: somebody else may have the connection
+//
+// A client's requests go on up to the next Sync or Query, and from there when that is answered: so
+// all that is known at ReadyForQuery is certain, and the connection comes free.
+class PooledMachine {
+ public:
+  using Pieces = BasicOutbox<32>;
+  // Of names and headers that are changed, in one turn; what is longer is allocated.
+  static constexpr size_t kScratchBytes = 4096;
+
+  enum class Verdict : uint8_t {
+    go_on,        // all of the input is dealt with
+    need_server,  // the next message is for a server
+    hold,         // the next message waits for the answers to those before it
+    write_first,  // there is no more room in `out`
+    terminate,    // the client said Terminate
+    violation,    // the stream is broken, see `violation()`
+  };
+
+  struct Identity {
+    uint32_t session;
+    bool keeps_connection;  // `pool.mode: session`
+  };
+
+  PooledMachine(Identity identity, RelayCounters counters, RelayEvents* events,
+                StatementCache& cache, pool::SettingsPtr startup, pool::ReportedPtr told);
+
+  // From here on the session uses this connection, until `detach`.
+  void attach(pool::Connection& server);
+  void detach();
+  pool::Connection* server() const { return server_; }
+
+  // `input` loses what is dealt with; its bytes and those of `scratch` must stay until `out` is
+  // written. Not to be called before `out` is empty.
+  Verdict from_client(std::string_view& input, std::span<char> scratch, Instant now, Pieces& out);
+  // Answers of our own come out too, also for an empty input. False: the server broke the protocol,
+  // see `violation()`.
+  bool from_server(std::string_view& input, Instant now, Pieces& out);
+  // There is more to come out of `from_server`, without the server.
+  bool has_answers() const {
+    return answers_blocked_ || syncs_owed_ > 0 || !refusal_.empty() || is_due();
+  }
+  // Instead of going to a server, what the client asks next is answered with this error, up to its
+  // ReadyForQuery.
+  void refuse_next(const Error& error);
+
+  // Outside of a transaction, and nothing keeps the session here: the connection may go on to
+  // somebody else.
+  bool may_leave() const;
+  // Something of ours is to be asked first: `out` is to be empty.
+  bool has_own_request() const;
+  void append_own_request(Pieces& out);
+  Pins pins() const { return pins_; }
+  // What the session has left on the connection cannot be taken away again.
+  bool has_spoilt() const { return pins_.has_any_of(kSpoilingPins); }
+
+  // The client is gone: ends what it has begun, so that the connection may be kept. To be asked
+  // again when all is answered, until it is `done`.
+  enum class Cleaning : uint8_t { under_way, done, useless };
+  Cleaning clean_up(Pieces& out);
+  // What runs for a client that is gone may as well be cancelled.
+  bool runs_only_reads() const { return only_reads_; }
+
+  bool in_transaction() const { return in_block_ || unit_open_; }
+  bool exchange_open() const { return server_ != nullptr && !server_->queue.empty(); }
+  bool client_message_open() const { return reader_.in_body(); }
+  // An error of our own may be put in here.
+  bool client_stream_at_boundary() const {
+    return server_ == nullptr || server_->scanner.body_left() == 0;
+  }
+  bool server_said_fatal() const { return tally_.server_said_fatal(); }
+  const Error& violation() const { return *violation_; }
+  // Gives back memory; for sessions that rest, after everything is written.
+  void trim();
+
+ private:
+  static constexpr Pins kSpoilingPins = Pins(Pin::random_seed) | Pins(Pin::long_statement);
+
+  enum class Fate : uint8_t { pass, swallow, replace };
+  // What a Parse or Close changes, to be confirmed or undone.
+  struct Change {
+    std::string name = {};
+    pool::StatementPtr before = {};
+    pool::StatementPtr made = {};  // on the server, for this
+    bool of_client = true;
+  };
+  struct Portal {
+    std::string name;
+    pool::StatementPtr statement;
+  };
+
+  // pooled_requests.cc
+  Verdict on_front(std::string_view& input, Instant now, Pieces& out);
+  Verdict gate() const;
+  void begin_unit(Instant now, Pieces& out);
+  void ask(wire::Request request, uint8_t flags = wire::ResponseQueue::kForward);
+  void pass(std::string_view& input, Pieces& out);
+  void skip(std::string_view& input);
+  void pass_renamed(std::string_view& input, std::string_view names, size_t names_before,
+                    Pieces& out);
+  std::string_view keep(std::string bytes);
+  std::string_view scratch(std::string_view bytes);
+  Verdict on_query(std::string_view& input, Instant now, Pieces& out);
+  Verdict on_parse(std::string_view& input, Instant now, Pieces& out);
+  Verdict on_bind(std::string_view& input, Instant now, Pieces& out);
+  Verdict on_describe(std::string_view& input, Instant now, Pieces& out);
+  Verdict on_close(std::string_view& input, Instant now, Pieces& out);
+  Verdict on_execute(std::string_view& input, Instant now, Pieces& out);
+  Verdict on_sync(std::string_view& input, Instant now, Pieces& out);
+  Verdict on_copy(std::string_view& input, Pieces& out);
+  Verdict on_refused(char message, std::string_view& input);
+  Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
+  Verdict refuse(Error error);
+
+  // pooled_statements.cc
+  pool::StatementPtr statement_named(std::string_view name) const;
+  std::string server_name(const pool::StatementPtr& statement, Pieces& out);
+  std::string add_to_server(const pool::StatementPtr& statement, Pieces& out);
+  void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
+  void let_fail(std::string_view sqlstate, const std::string& message, Pieces& out);
+  void on_change_confirmed();
+  void undo_changes(wire::Request failed);
+  void note_sent(const sql::TextFacts& facts);
+  void note_statement(const sql::Statement& statement);
+  sql::Syntax syntax() const { return syntax_; }
+
+  // pooled_answers.cc
+  Fate on_answer(char type, std::string_view body);
+  void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
+  void on_probed(std::string_view row);
+  void on_broken_message(const wire::Piece& piece, Pieces& out);
+  void on_more(const wire::Piece& piece, Pieces& out);
+  std::string_view keep_answer();
+  bool is_due() const;
+  bool on_parameter_status(std::string_view body);
+  void on_completed(std::string_view tag);
+  void end_running();
+  Fate on_error(wire::ResponseQueue::Entry entry);
+  Fate on_ready(wire::TransactionStatus status);
+  void take_due(Pieces& out);
+  void update_syntax();
+
+  const Identity identity_;
+  RelayTally tally_;
+  StatementCache& cache_;
+  FrontReader reader_;
+  pool::Connection* server_ = nullptr;
+
+  // The client's own.
+  SessionSettings settings_;
+  pool::ReportedPtr told_;
+  std::unordered_map<std::string, pool::StatementPtr> statements_;
+  pool::StatementPtr unnamed_;
+  Pins pins_;
+  sql::Syntax syntax_;
+
+  // Of the requests that are not answered yet.
+  uint32_t awaiting_ = 0;  // ReadyForQuery, so often
+  bool unit_open_ = false;
+  bool passing_ = true;  // the body of the message at hand goes on
+  bool in_block_ = false;
+  bool only_reads_ = true;
+  bool guard_failed_ = false;
+  bool wants_sync_ = false;
+  bool probing_ = false;
+  bool suspected_ = false;
+  bool answers_blocked_ = false;
+  uint32_t syncs_owed_ = 0;
+  bool refusing_ = false;  // what the client sends, up to its next Sync or Query
+  std::string refusal_;
+  std::string refusal_given_;
+  Instant now_{};
+  std::vector<Change> changes_;
+  size_t changes_done_ = 0;
+  std::vector<std::shared_ptr<const sql::TextFacts>> running_;
+  size_t running_done_ = 0;
+  size_t statement_ = 0;  // of the first of `running_`
+  std::vector<Portal> portals_;
+  pool::StatementPtr unnamed_portal_;
+
+  // Of this turn.
+  std::span<char> scratch_;
+  std::list<std::string> kept_;
+  std::string replacement_;  // in place of the server's error
+  std::string given_;        // the last such that was given out
+  std::string parameter_;    // a ParameterStatus that comes in pieces
+  bool gathering_ = false;
+  bool swallowing_body_ = false;
+  std::unique_ptr<Error> violation_;
+};
+
+}  // namespace trunkline::session

@@ -1,0 +1,416 @@
+#include "session/pooled_relay.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "session/relay.h"
+
+namespace trunkline::session {
+
+namespace {
+
+std::unique_ptr<Error> ended_by(Reason reason, Side side) {
+  return std::make_unique<Error>(
+      Error{.reason = reason, .side = side, .sqlstate = sqlstate::kSuccess, .message = ""});
+}
+
+}  // namespace
+
+PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& machine,
+                         SendCancel send_cancel)
+    : pool::Request(place.desk),
+      client_(place.client),
+      waiter_(place.waiter),
+      slab_(place.slab),
+      desk_(place.desk),
+      cells_(place.cells),
+      wait_timeout_(place.wait_timeout),
+      pool_(std::move(pool)),
+      machine_(machine),
+      deadline_(place.waiter, wake::kDeadline),
+      send_cancel_(std::move(send_cancel)) {}
+
+PooledRelay::~PooledRelay() {
+  abandon();
+}
+
+io::Task<std::unique_ptr<Error>> PooledRelay::run(std::string early) {
+  client_.socket().bind(waiter_, kClientShift);
+  stash_ = std::move(early);
+  to_server_.input = stash_;
+  cells_[RouteCells::kBytesFromClients].add(stash_.size());
+  bool told_of_buffer = false;
+  while (!ended_) {
+    bool again = turn();
+    if (std::exchange(told_of_buffer, false)) slab_.tell_next();
+    check_end();
+    if (ended_) break;
+    if (again) {
+      co_await waiter_.step_aside();
+      continue;
+    }
+    uint32_t woken = co_await waiter_.wait(wanted());
+    waiter_.clear(woken & (wake::kMail | wake::kBuffer));
+    told_of_buffer = (woken & wake::kBuffer) != 0;
+    if ((woken & wake::kDeadline) != 0) on_deadline();
+  }
+  leave_line();
+  to_server_.lease.reset();
+  to_client_.lease.reset();
+  if (told_of_buffer || (waiter_.ready() & wake::kBuffer) != 0) slab_.tell_next();
+  client_.socket().unbind();
+  co_return std::move(end_);
+}
+
+void PooledRelay::ask_to_end(Error error, bool when_idle) {
+  if (ended_ || client_gone_) return;
+  end_ = std::make_unique<Error>(std::move(error));
+  end_when_idle_ = when_idle;
+  ended_ = !when_idle;
+  waiter_.raise(wake::kMail);
+}
+
+uint32_t PooledRelay::wanted() const {
+  uint32_t mask = wake::kDeadline | wake::kMail | wake::kBuffer;
+  bool server_full = !to_server_.pieces.empty() || (server_ && server_->server.stream.has_unsent());
+  bool client_full = !to_client_.pieces.empty() || (client_.has_unsent() && !client_gone_);
+  if (server_full) mask |= wake::kServerWritable;
+  if (client_full) mask |= wake::kClientWritable;
+  bool reads_client = to_server_.pieces.empty() && to_server_.input.empty() &&
+                      !to_server_.read_all && !to_server_.starved;
+  if (reads_client) mask |= wake::kClientReadable;
+  if (server_ && to_client_.pieces.empty() && !to_client_.starved) mask |= wake::kServerReadable;
+  return mask;
+}
+
+// One turn for each direction. True when only the turn is over.
+bool PooledRelay::turn() {
+  size_t budget = kTurnBytes;
+  bool moved = true;
+  while (moved && !ended_) {
+    if (budget == 0) return true;
+    moved = pump_client(budget);
+    moved |= pump_server(budget);
+    if (client_gone_ && !moved) moved = clean_up();
+  }
+  return false;
+}
+
+// True when there may be more to do at once.
+bool PooledRelay::pump_client(size_t& budget) {
+  if (!to_server_.pieces.empty()) {
+    if (!write(to_server_, server_->server.stream, Side::server)) return false;
+  } else if (server_ && server_->server.stream.has_unsent()) {
+    if (server_->server.stream.flush() != 0) return false;
+  }
+  if (server_ && machine_.has_own_request()) {
+    machine_.append_own_request(to_server_.pieces);
+    return true;
+  }
+  if (to_server_.input.empty()) {
+    stash_.clear();
+    to_server_.stalled_since = Instant::max();
+    if (to_server_.read_all || !client_.readable()) {
+      to_server_.lease.reset();
+      return false;
+    }
+    if (!borrow(to_server_)) return false;
+    read_client(budget);
+    return !to_server_.input.empty() || to_server_.read_all;
+  }
+  if (!borrow(to_server_)) return false;
+  return feed();
+}
+
+bool PooledRelay::feed() {
+  using Verdict = PooledMachine::Verdict;
+  Instant now = waiter_.loop().now();
+  size_t before = to_server_.input.size();
+  Verdict verdict = machine_.from_client(to_server_.input, scratch(), now, to_server_.pieces);
+  bool moved = to_server_.input.size() < before || !to_server_.pieces.empty();
+  switch (verdict) {
+    case Verdict::go_on:
+    case Verdict::write_first:
+      return true;
+    case Verdict::need_server:
+      return need_server() || moved;
+    case Verdict::hold:
+      return moved;
+    case Verdict::terminate:
+      to_server_.read_all = true;
+      to_server_.input = {};
+      client_lost(Reason::client_terminate);
+      return true;
+    case Verdict::violation:
+      to_server_.read_all = true;
+      to_server_.input = {};
+      violation_ = std::make_unique<Error>(machine_.violation());
+      deadline_.start(now + kAbandonedMax);
+      return true;
+  }
+  return false;
+}
+
+// True when there is one now.
+bool PooledRelay::need_server() {
+  if (server_ || waits()) return server_ != nullptr;
+  if (pool::ConnectionPtr connection = pool_->take(desk_)) {
+    attach(std::move(connection));
+    return true;
+  }
+  // A buffer for each of those who wait would be much memory for a few bytes each.
+  if (to_server_.input.size() <= kStashBytesMax && to_server_.pieces.empty()) {
+    stash_ = std::string(to_server_.input);
+    to_server_.input = stash_;
+    to_server_.lease.reset();
+  }
+  deadline_.start(waiter_.loop().now() + wait_timeout_);
+  pool_->wait(*this);
+  return server_ != nullptr;
+}
+
+void PooledRelay::on_granted(pool::ConnectionPtr connection) {
+  if (!client_gone_) deadline_.stop();
+  attach(std::move(connection));
+  waiter_.raise(wake::kMail);
+}
+
+void PooledRelay::on_refused(const server::Refusal& refusal) {
+  server_response_ = refusal.response;
+  if (!client_gone_) end_ = std::make_unique<Error>(refusal.error);
+  ended_ = true;
+  waiter_.raise(wake::kMail);
+}
+
+void PooledRelay::attach(pool::ConnectionPtr connection) {
+  server_ = std::move(connection);
+  server_->server.stream.socket().bind(waiter_, kServerShift);
+  machine_.attach(*server_);
+}
+
+// Gives the connection back; to be closed when a session has made it useless.
+void PooledRelay::leave() {
+  bool useless = server_->spoilt || machine_.has_spoilt() || machine_.server_said_fatal();
+  machine_.detach();
+  server_->server.stream.socket().unbind();
+  if (useless) {
+    pool_->discard(desk_, std::move(server_));
+  } else {
+    pool_->give_back(desk_, std::move(server_));
+  }
+}
+
+void PooledRelay::abandon() {
+  if (!server_) return;
+  server_->spoilt = true;
+  leave();
+}
+
+bool PooledRelay::pump_server(size_t& budget) {
+  if (client_gone_) to_client_.pieces.clear();
+  if (!to_client_.pieces.empty()) {
+    if (!write(to_client_, client_, Side::client)) return false;
+  } else if (client_.has_unsent() && !client_gone_) {
+    if (client_.flush() != 0) return false;
+  }
+  Instant now = waiter_.loop().now();
+  if (to_client_.input.empty() && !machine_.has_answers()) {
+    to_client_.stalled_since = Instant::max();
+    if (!server_ || !server_->server.stream.readable()) {
+      to_client_.lease.reset();
+      return false;
+    }
+    if (!borrow(to_client_)) return false;
+    if (!read_server(budget)) return true;
+  }
+  if (!machine_.from_server(to_client_.input, now, to_client_.pieces)) {
+    violation_ = std::make_unique<Error>(machine_.violation());
+    end_with_cause();
+    return false;
+  }
+  if (to_client_.input.empty() && machine_.may_leave() && cancels_ == 0 && !client_gone_) leave();
+  return true;
+}
+
+// False when the receiver takes no more for now.
+bool PooledRelay::write(Flow& flow, tls::Stream& to, Side receiver) {
+  while (!flow.pieces.empty()) {
+    ssize_t sent = to.send(flow.pieces.parts());
+    if (sent == -EAGAIN) {
+      if (flow.stalled_since == Instant::max()) flow.stalled_since = waiter_.loop().now();
+      return false;
+    }
+    if (sent < 0) {
+      flow.pieces.clear();
+      // A server that has closed may have said why: that is read.
+      if (receiver == Side::client) client_lost(Reason::client_io_error);
+      break;
+    }
+    flow.pieces.written(static_cast<size_t>(sent));
+  }
+  return true;
+}
+
+bool PooledRelay::borrow(Flow& flow) {
+  if (flow.lease) return true;
+  flow.lease = slab_.borrow();
+  flow.starved = !flow.lease;
+  if (flow.starved) slab_.wait(*this);
+  return !flow.starved;
+}
+
+void PooledRelay::buffer_is_free() {
+  to_server_.starved = to_client_.starved = false;
+  waiter_.raise(wake::kBuffer);
+}
+
+// The end of the buffer, behind what is read into it.
+std::span<char> PooledRelay::scratch() {
+  return to_server_.lease.span().last(PooledMachine::kScratchBytes);
+}
+
+void PooledRelay::read_client(size_t& budget) {
+  std::span<char> buffer = to_server_.lease.span();
+  buffer = buffer.first(buffer.size() - PooledMachine::kScratchBytes);
+  ssize_t got = client_.recv(buffer);
+  if (got == -EAGAIN) return;
+  if (got <= 0) {
+    // What it has sent before is still executed.
+    to_server_.read_all = true;
+    client_lost(got == 0 ? Reason::client_closed : Reason::client_io_error);
+    return;
+  }
+  auto bytes = static_cast<size_t>(got);
+  budget -= std::min(budget, bytes);
+  cells_[RouteCells::kBytesFromClients].add(bytes);
+  to_server_.input = {buffer.data(), bytes};
+}
+
+// False when there is nothing to look at.
+bool PooledRelay::read_server(size_t& budget) {
+  std::span<char> buffer = to_client_.lease.span();
+  ssize_t got = server_->server.stream.recv(buffer);
+  if (got == -EAGAIN) return false;
+  if (got <= 0) {
+    server_lost(got);
+    return false;
+  }
+  auto bytes = static_cast<size_t>(got);
+  budget -= std::min(budget, bytes);
+  cells_[RouteCells::kBytesToClients].add(bytes);
+  to_client_.input = {buffer.data(), bytes};
+  return true;
+}
+
+void PooledRelay::client_lost(Reason reason) {
+  if (client_gone_) return;
+  client_gone_ = true;
+  if (!violation_) end_ = ended_by(reason, Side::client);
+  deadline_.start(waiter_.loop().now() + kAbandonedMax);
+}
+
+void PooledRelay::server_lost(ssize_t result) {
+  bool said_why = machine_.server_said_fatal();
+  if (!client_gone_) {
+    end_ = ended_by(said_why      ? Reason::server_error
+                    : result == 0 ? Reason::server_closed
+                                  : Reason::server_io_error,
+                    Side::server);
+    if (!said_why) {
+      end_->sqlstate = sqlstate::kConnectionFailure;
+      end_->message = "server closed the connection unexpectedly";
+    }
+  }
+  abandon();
+  ended_ = to_client_.pieces.empty() || client_gone_;
+  end_asked_ = true;
+}
+
+// Nobody listens any more: what was begun is ended, and the connection kept if it can be. True when
+// there may be more to do at once.
+bool PooledRelay::clean_up() {
+  if (!to_server_.input.empty() || !to_server_.pieces.empty()) return false;
+  if (!server_) {
+    ended_ = !waits();
+    return false;
+  }
+  switch (machine_.clean_up(to_server_.pieces)) {
+    case PooledMachine::Cleaning::done:
+      if (cancels_ > 0) return false;
+      leave();
+      ended_ = true;
+      return false;
+    case PooledMachine::Cleaning::useless:
+      abandon();
+      ended_ = true;
+      return false;
+    case PooledMachine::Cleaning::under_way:
+      break;
+  }
+  // A read for nobody is not worth its time; what may write runs to its end, as in PostgreSQL.
+  if (to_server_.pieces.empty() && machine_.runs_only_reads() && !cancel_sent_) {
+    cancel_sent_ = true;
+    send_cancel_(server_->server);
+  }
+  return !to_server_.pieces.empty();
+}
+
+void PooledRelay::on_deadline() {
+  deadline_.stop();
+  if (!waits() || client_gone_) return end_with_cause();
+  refuse_wait({.reason = Reason::pool_timeout,
+               .side = Side::internal,
+               .sqlstate = sqlstate::kTooManyConnections,
+               .message = "no server connection came free in time",
+               .hint = "The limits are \"size\" and \"wait_timeout\" of the \"pool\"."});
+}
+
+bool PooledRelay::cancel_wait() {
+  if (!waits() || client_gone_) return false;
+  refuse_wait({.reason = Reason::client_rejected,
+               .side = Side::client,
+               .sqlstate = sqlstate::kQueryCanceled,
+               .message = "canceling statement due to user request"});
+  return true;
+}
+
+// What the client has asked is answered with this, and the session goes on.
+void PooledRelay::refuse_wait(const Error& error) {
+  leave_line();
+  deadline_.stop();
+  machine_.refuse_next(error);
+  waiter_.raise(wake::kMail);
+}
+
+void PooledRelay::end_cancel() {
+  --cancels_;
+  waiter_.raise(wake::kMail);
+}
+
+void PooledRelay::leave_line() {
+  pool::Request::leave();
+}
+
+// A broken stream is the cause of whatever was noticed after it.
+void PooledRelay::end_with_cause() {
+  ended_ = true;
+  if (violation_) end_ = std::move(violation_);
+}
+
+void PooledRelay::check_end() {
+  if (ended_) return;
+  bool all_written = to_client_.pieces.empty() && !client_.has_unsent();
+  if (end_asked_ && all_written) ended_ = true;
+  bool rests = !machine_.exchange_open() && !machine_.in_transaction() && !waits() &&
+               to_server_.input.empty();
+  // What came before the broken message is answered first.
+  if (violation_ && all_written && !machine_.exchange_open()) end_with_cause();
+  if (end_when_idle_ && rests && all_written) ended_ = true;
+  if (server_ && !ended_ && machine_.may_leave() && cancels_ == 0 && to_client_.input.empty() &&
+      to_server_.pieces.empty() && !client_gone_) {
+    leave();
+  }
+}
+
+}  // namespace trunkline::session

@@ -1,0 +1,423 @@
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "pool/guard.h"
+#include "session/pooled_machine.h"
+#include "wire/protocol.h"
+
+// What a client asks, on its way to a server.
+namespace trunkline::session {
+
+namespace type = wire::client_message;
+using wire::Request;
+using wire::ResponseQueue;
+
+namespace {
+
+constexpr std::string_view kFlush("H\0\0\0\4", 5);
+
+// What one message may add to `out`: the guard, a statement that is prepared again with one that
+// goes for it, two headers, and the message.
+constexpr size_t kPiecesOfOne = 8;
+
+// No statement is ever called so.
+constexpr std::string_view kNoStatement("trunkline_0\0", 12);
+
+// What a failed transaction still takes (postgres.c: IsTransactionExitStmt).
+bool ends_transaction(const pool::Statement& statement) {
+  static constexpr sql::KindSet kExits = {sql::StatementKind::commit, sql::StatementKind::rollback,
+                                          sql::StatementKind::rollback_to,
+                                          sql::StatementKind::prepare_transaction};
+  return statement.facts != nullptr && statement.facts->statement_count() == 1 &&
+         statement.facts->kinds().is_within(kExits);
+}
+
+std::string_view first_name(std::string_view body) {
+  return body.substr(0, body.find('\0'));
+}
+
+}  // namespace
+
+PooledMachine::Verdict PooledMachine::from_client(std::string_view& input, std::span<char> scratch,
+                                                  Instant now, Pieces& out) {
+  scratch_ = scratch;
+  kept_.clear();
+  for (;;) {
+    if (out.room() < kPiecesOfOne) return Verdict::write_first;
+    switch (reader_.next(input)) {
+      case FrontReader::Found::nothing:
+        return Verdict::go_on;
+      case FrontReader::Found::violation:
+        return refuse(wire::violation_error(wire::Direction::from_client, reader_.violation(),
+                                            reader_.front().header.type));
+      case FrontReader::Found::body: {
+        std::string_view bytes = reader_.take_body(input);
+        if (passing_) out.add(bytes);
+        break;
+      }
+      case FrontReader::Found::front: {
+        Verdict verdict = on_front(input, now, out);
+        if (verdict != Verdict::go_on) return verdict;
+        break;
+      }
+    }
+  }
+}
+
+PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant now, Pieces& out) {
+  char message = reader_.front().header.type;
+  if (message == type::kTerminate) return Verdict::terminate;
+  if (refusing_) return on_refused(message, input);
+  if (message == type::kSync) return on_sync(input, now, out);
+  if (message == type::kCopyData || message == type::kCopyDone || message == type::kCopyFail) {
+    return on_copy(input, out);
+  }
+  if (message == type::kFlush) {
+    // With a body it is answered with an error; nothing else is asked of a server.
+    bool has_body = reader_.front().header.body_bytes() > 0;
+    if (server_ == nullptr && !has_body) {
+      skip(input);
+      return Verdict::go_on;
+    }
+    if (Verdict verdict = gate(); verdict != Verdict::go_on) return verdict;
+    if (has_body) begin_unit(now, out), ask(Request::bad_flush);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  Verdict verdict = gate();
+  if (verdict == Verdict::hold && awaiting_ == 0) out.add(kFlush);  // too much is unanswered
+  if (verdict != Verdict::go_on) return verdict;
+  // In COPY mode nothing of it is understood: the server ends the session, or skips it.
+  if (server_->queue.in_copy_in()) {
+    ask(*wire::request_of(reader_.front().header));
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  begin_unit(now, out);
+  switch (message) {
+    case type::kQuery:
+      return on_query(input, now, out);
+    case type::kParse:
+      return on_parse(input, now, out);
+    case type::kBind:
+      return on_bind(input, now, out);
+    case type::kDescribe:
+      return on_describe(input, now, out);
+    case type::kClose:
+      return on_close(input, now, out);
+    case type::kExecute:
+      return on_execute(input, now, out);
+    default:  // FunctionCall: any function may be called
+      suspected_ = server_->unproven = true;
+      only_reads_ = false;
+      ask(Request::function_call);
+      ++awaiting_;
+      pass(input, out);
+      return Verdict::go_on;
+  }
+}
+
+PooledMachine::Verdict PooledMachine::gate() const {
+  if (server_ == nullptr) return Verdict::need_server;
+  if (server_->queue.in_copy_in()) return Verdict::go_on;
+  return awaiting_ > 0 || server_->queue.full() ? Verdict::hold : Verdict::go_on;
+}
+
+// The first request since the last ReadyForQuery. Outside of a transaction the connection is made
+// the session's own first.
+void PooledMachine::begin_unit(Instant now, Pieces& out) {
+  if (unit_open_) return;
+  unit_open_ = true;
+  tally_.on_exchange(now);
+  if (in_block_) return;
+  only_reads_ = true;
+  bool foreign = server_->last_session != identity_.session;
+  bool cleanse = (foreign && server_->unproven) || settings_.server_differs();
+  server_->last_session = identity_.session;
+  if (!cleanse && pool::same(server_->settings, settings_.current())) return;
+  std::string guard;
+  pool::append_guard(guard, *server_, settings_.current(), cleanse);
+  settings_.server_was_set();
+  out.add(keep(std::move(guard)));
+}
+
+void PooledMachine::ask(Request request, uint8_t flags) {
+  server_->queue.push(request, identity_.session, flags);
+  if ((flags & ResponseQueue::kSwallow) == 0) tally_.on_client_messages(1);
+}
+
+void PooledMachine::pass(std::string_view& input, Pieces& out) {
+  reader_.take(input);
+  out.add(reader_.front().bytes);
+  passing_ = true;
+}
+
+void PooledMachine::skip(std::string_view& input) {
+  reader_.take(input);
+  passing_ = false;
+}
+
+// The same message with other names in front; those it came with are `names_before` bytes.
+void PooledMachine::pass_renamed(std::string_view& input, std::string_view names,
+                                 size_t names_before, Pieces& out) {
+  reader_.take(input);
+  const FrontReader::Front& front = reader_.front();
+  auto length = static_cast<uint32_t>(front.header.length - names_before + names.size());
+  std::string head(1, front.header.type);
+  append_big_endian<uint32_t>(head, length);
+  head += names;
+  out.add(scratch(head));
+  out.add(front.body().substr(names_before));
+  passing_ = true;
+}
+
+std::string_view PooledMachine::keep(std::string bytes) {
+  return kept_.emplace_back(std::move(bytes));
+}
+
+std::string_view PooledMachine::scratch(std::string_view bytes) {
+  if (bytes.size() > scratch_.size()) return keep(std::string(bytes));
+  std::memcpy(scratch_.data(), bytes.data(), bytes.size());
+  std::string_view kept(scratch_.data(), bytes.size());
+  scratch_ = scratch_.subspan(bytes.size());
+  return kept;
+}
+
+PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Instant, Pieces& out) {
+  const FrontReader::Front& front = reader_.front();
+  unnamed_ = server_->unnamed = nullptr;  // exec_simple_query drops it
+  if (front.is_whole()) {
+    std::shared_ptr<const sql::TextFacts> facts =
+        cache_.get(front.body(), nullptr, syntax())->facts;
+    note_sent(*facts);
+    running_.push_back(std::move(facts));
+  } else {
+    pins_.add(Pin::long_statement);
+    only_reads_ = false;
+    running_.push_back(nullptr);
+  }
+  ask(Request::query);
+  ++awaiting_;
+  pass(input, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Instant, Pieces& out) {
+  const FrontReader::Front& front = reader_.front();
+  std::string name(first_name(front.body()));
+  size_t name_bytes = std::min(name.size() + 1, front.body().size());
+  pool::StatementPtr statement;
+  if (front.is_whole()) {
+    statement = cache_.get(front.body().substr(name_bytes), settings_.current(), syntax());
+  } else {
+    // Too long to be known again: it stays where it is, and the session with it.
+    pins_.add(Pin::long_statement);
+    auto alone = std::make_shared<pool::Statement>();
+    alone->hash = reinterpret_cast<uintptr_t>(alone.get());
+    alone->parse = std::to_string(alone->hash);
+    statement = std::move(alone);
+  }
+  if (name.empty()) {
+    changes_.push_back({.name = "", .before = std::exchange(unnamed_, statement)});
+    server_->unnamed = statement;
+    ask(Request::parse);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  pool::StatementPtr before = statement_named(name);
+  bool failed = server_->queue.status() == wire::TransactionStatus::failed;
+  if (failed && !ends_transaction(*statement)) {
+    // The server refuses it before it looks at the name.
+    changes_.push_back({.name = std::move(name), .before = std::move(before)});
+    ask(Request::parse);
+    pass_renamed(input, kNoStatement, name_bytes, out);
+    return Verdict::go_on;
+  }
+  if (before != nullptr) {
+    let_fail("42P05", "prepared statement \"" + name + "\" already exists", out);
+    skip(input);
+    return Verdict::go_on;
+  }
+  bool is_known = server_->statements.find(*statement) != pool::ServerStatements::kNone;
+  statements_[name] = statement;
+  changes_.push_back({.name = std::move(name), .made = is_known ? nullptr : statement});
+  if (is_known) {
+    ask(Request::parse, ResponseQueue::kByProxy);
+    skip(input);
+    return Verdict::go_on;
+  }
+  std::string ours = add_to_server(statement, out) + '\0';
+  ask(Request::parse);
+  pass_renamed(input, ours, name_bytes, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Instant, Pieces& out) {
+  std::string_view body = reader_.front().body();
+  size_t portal_end = body.find('\0');
+  size_t name_end =
+      portal_end == std::string_view::npos ? portal_end : body.find('\0', portal_end + 1);
+  if (name_end == std::string_view::npos) {
+    // Malformed, which the server says best; or names beyond any sense.
+    if (reader_.front().is_whole()) {
+      ask(Request::bind);
+      pass(input, out);
+      return Verdict::go_on;
+    }
+    return refuse({.reason = Reason::client_protocol_error,
+                   .side = Side::client,
+                   .sqlstate = sqlstate::kProtocolViolation,
+                   .message = "the names in a Bind message are too long"});
+  }
+  std::string portal(body.substr(0, portal_end));
+  std::string_view name = body.substr(portal_end + 1, name_end - portal_end - 1);
+  pool::StatementPtr statement = statement_named(name);
+  if (statement == nullptr) {
+    return fail_without(name, input, out);
+  }
+  if (portal.empty()) {
+    unnamed_portal_ = statement;
+  } else {
+    portals_.push_back({portal, statement});
+  }
+  if (name.empty()) {
+    if (server_->unnamed != unnamed_) prepare_again(unnamed_, "", out);
+    ask(Request::bind);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  std::string names = portal + '\0' + server_name(statement, out) + '\0';
+  ask(Request::bind);
+  pass_renamed(input, names, name_end + 1, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Instant, Pieces& out) {
+  std::string_view body = reader_.front().body();
+  if (!body.starts_with('S')) {
+    ask(Request::describe);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  std::string_view name = first_name(body.substr(1));
+  pool::StatementPtr statement = statement_named(name);
+  if (statement == nullptr) {
+    return fail_without(name, input, out);
+  }
+  if (name.empty()) {
+    if (server_->unnamed != unnamed_) prepare_again(unnamed_, "", out);
+    ask(Request::describe);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  std::string names = "S" + server_name(statement, out) + '\0';
+  size_t names_before = std::min(name.size() + 2, body.size());
+  ask(Request::describe);
+  pass_renamed(input, names, names_before, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_close(std::string_view& input, Instant, Pieces& out) {
+  std::string_view body = reader_.front().body();
+  if (!body.starts_with('S')) {
+    changes_.push_back({.of_client = false});
+    ask(Request::close);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  // The server keeps it for others; that there is none is no error.
+  std::string name(first_name(body.substr(1)));
+  pool::StatementPtr before;
+  if (name.empty()) {
+    before = std::exchange(unnamed_, nullptr);
+  } else if (auto found = statements_.find(name); found != statements_.end()) {
+    before = std::move(found->second);
+    statements_.erase(found);
+  }
+  changes_.push_back({.name = std::move(name), .before = std::move(before)});
+  ask(Request::close, ResponseQueue::kByProxy);
+  skip(input);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Instant, Pieces& out) {
+  std::string_view name = first_name(reader_.front().body());
+  pool::StatementPtr statement = name.empty() ? unnamed_portal_ : nullptr;
+  for (const Portal& portal : portals_) {
+    if (!name.empty() && portal.name == name) statement = portal.statement;
+  }
+  if (statement != nullptr && statement->facts != nullptr) {
+    note_sent(*statement->facts);
+    running_.push_back(statement->facts);
+  } else {
+    // A cursor of SQL, or one that was not seen: what it does was noticed when it was declared.
+    only_reads_ = false;
+    running_.push_back(nullptr);
+  }
+  ask(Request::execute);
+  pass(input, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_sync(std::string_view& input, Instant now, Pieces& out) {
+  if (server_ == nullptr) {
+    // Nothing is asked: the answer is known, and given with the others of our own.
+    ++syncs_owed_;
+    skip(input);
+    return Verdict::go_on;
+  }
+  if (Verdict verdict = gate(); verdict != Verdict::go_on) return verdict;
+  if (!unit_open_) {
+    unit_open_ = true;
+    tally_.on_exchange(now);
+  }
+  if (server_->queue.push(Request::sync, identity_.session)) ++awaiting_;
+  tally_.on_client_messages(1);
+  pass(input, out);
+  return Verdict::go_on;
+}
+
+// Outside of COPY the server ignores them, as documentation 54.2.6 says.
+PooledMachine::Verdict PooledMachine::on_copy(std::string_view& input, Pieces& out) {
+  bool in_copy = server_ != nullptr && server_->queue.in_copy_in();
+  if (!in_copy) {
+    // COPY may be about to begin.
+    if (server_ != nullptr && !server_->queue.empty()) return Verdict::hold;
+    skip(input);
+    return Verdict::go_on;
+  }
+  if (std::optional<Request> request = wire::request_of(reader_.front().header)) {
+    server_->queue.push(*request, identity_.session);
+  }
+  pass(input, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_refused(char message, std::string_view& input) {
+  if (message == type::kSync || message == type::kQuery || message == type::kFunctionCall) {
+    refusing_ = false;
+    ++syncs_owed_;
+  }
+  skip(input);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::fail_without(std::string_view name, std::string_view& input,
+                                                   Pieces& out) {
+  std::string which = name.empty() ? "unnamed prepared statement"
+                                   : "prepared statement \"" + std::string(name) + "\"";
+  let_fail("26000", which + " does not exist", out);
+  skip(input);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::refuse(Error error) {
+  violation_ = std::make_unique<Error>(std::move(error));
+  // PostgreSQL closes without a word when a length cannot be: nothing can be known to follow.
+  if (wire::is_silent(reader_.violation())) violation_->message.clear();
+  if (reader_.violation() == wire::Violation::unknown_type) tally_.on_unknown_message();
+  return Verdict::violation;
+}
+
+}  // namespace trunkline::session

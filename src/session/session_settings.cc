@@ -1,0 +1,110 @@
+#include "session/session_settings.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace trunkline::session {
+
+namespace {
+
+pool::Settings copy_of(const pool::SettingsPtr& settings) {
+  return settings ? *settings : pool::Settings();
+}
+
+const std::string* find_in(const pool::SettingsPtr& settings, std::string_view name) {
+  return settings ? settings->find(name) : nullptr;
+}
+
+}  // namespace
+
+void SessionSettings::on_completed(const sql::Statement& statement, std::string_view tag) {
+  using Kind = sql::StatementKind;
+  using Value = sql::SettingValue::Kind;
+  switch (statement.kind) {
+    case Kind::set:
+    case Kind::set_role:
+      if (statement.is_local) break;
+      if (statement.value.kind == Value::given) set(statement.name.text, &statement.value.text);
+      if (statement.value.kind == Value::to_default) reset(statement.name.text);
+      break;
+    case Kind::reset:
+      reset(statement.name.text);
+      break;
+    case Kind::reset_all: {
+      // The role is left as it is (guc.c: GUC_NO_RESET_ALL).
+      const std::string* role = find_in(current_, "role");
+      pool::Settings settings = copy_of(startup_);
+      if (role != nullptr) settings.set("role", *role);
+      current_ = std::make_shared<const pool::Settings>(std::move(settings));
+      server_differs_ |= startup_ != nullptr && !startup_->empty();
+      break;
+    }
+    case Kind::discard_all:
+      current_ = startup_;
+      server_differs_ |= startup_ != nullptr && !startup_->empty();
+      break;
+    case Kind::savepoint:
+      savepoints_.push_back({std::string(statement.name.text), current_});
+      break;
+    case Kind::release:
+      release(statement.name.text);
+      break;
+    case Kind::rollback_to:
+      roll_back_to(statement.name.text);
+      break;
+    case Kind::commit:
+    case Kind::rollback:
+    case Kind::prepare_transaction:
+      // COMMIT of a failed transaction is answered with the tag ROLLBACK.
+      end_transaction(tag != "ROLLBACK");
+      break;
+    default:
+      break;
+  }
+}
+
+void SessionSettings::on_error(bool in_block) {
+  if (!in_block) end_transaction(false);
+}
+
+void SessionSettings::set(std::string_view name, const std::string* value) {
+  pool::Settings settings = copy_of(current_);
+  settings.set(name, *value);
+  current_ = std::make_shared<const pool::Settings>(std::move(settings));
+}
+
+void SessionSettings::reset(std::string_view name) {
+  pool::Settings settings = copy_of(current_);
+  settings.reset(name);
+  if (const std::string* at_startup = find_in(startup_, name)) {
+    settings.set(name, *at_startup);
+    server_differs_ = true;
+  }
+  current_ = std::make_shared<const pool::Settings>(std::move(settings));
+}
+
+// The last of that name counts; those made after it are gone.
+void SessionSettings::roll_back_to(std::string_view name) {
+  auto found = std::find_if(savepoints_.rbegin(), savepoints_.rend(),
+                            [&](const Savepoint& each) { return each.name == name; });
+  if (found == savepoints_.rend()) return;
+  current_ = found->settings;
+  savepoints_.erase(found.base(), savepoints_.end());
+}
+
+void SessionSettings::release(std::string_view name) {
+  auto found = std::find_if(savepoints_.rbegin(), savepoints_.rend(),
+                            [&](const Savepoint& each) { return each.name == name; });
+  if (found != savepoints_.rend()) savepoints_.erase(std::prev(found.base()), savepoints_.end());
+}
+
+void SessionSettings::end_transaction(bool committed) {
+  if (committed) {
+    committed_ = current_;
+  } else {
+    current_ = committed_;
+  }
+  savepoints_.clear();
+}
+
+}  // namespace trunkline::session

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pool/settings.h"
+#include "sql/statement.h"
+
+namespace trunkline::session {
+
+// What a session has set, as PostgreSQL keeps it: undone with the transaction or savepoint it was
+// set in. Follows the statements that the server has completed, and its errors; what they set is
+// the client's, whatever server connection it uses. Plain data of the session; one thread.
+class SessionSettings {
+ public:
+  // `startup` is what RESET goes back to.
+  explicit SessionSettings(pool::SettingsPtr startup)
+      : startup_(std::move(startup)), committed_(startup_), current_(startup_) {}
+
+  const pool::SettingsPtr& current() const { return current_; }
+  const pool::SettingsPtr& startup() const { return startup_; }
+  // RESET and SET … TO DEFAULT have gone back to the connection's own default, which is not the
+  // session's: the server has something else than `current`.
+  bool server_differs() const { return server_differs_; }
+  void server_was_set() { server_differs_ = false; }
+
+  // The server has completed a statement that was like this; `tag` is what it said.
+  void on_completed(const sql::Statement& statement, std::string_view tag);
+  // An error outside of a transaction block has undone what ran since the last commit.
+  void on_error(bool in_block);
+  // ReadyForQuery outside of a transaction.
+  void on_idle() {
+    committed_ = current_;
+    savepoints_.clear();
+  }
+
+ private:
+  struct Savepoint {
+    std::string name;
+    pool::SettingsPtr settings;
+  };
+
+  void set(std::string_view name, const std::string* value);
+  void reset(std::string_view name);
+  void roll_back_to(std::string_view name);
+  void release(std::string_view name);
+  void end_transaction(bool committed);
+
+  pool::SettingsPtr startup_;
+  pool::SettingsPtr committed_;
+  pool::SettingsPtr current_;
+  std::vector<Savepoint> savepoints_;
+  bool server_differs_ = false;
+};
+
+}  // namespace trunkline::session

@@ -1,0 +1,144 @@
+#include "worker/desk.h"
+
+#include <array>
+#include <random>
+#include <utility>
+
+#include "observe/log.h"
+#include "upstream/reach.h"
+#include "wire/builders.h"
+#include "wire/messages.h"
+
+namespace trunkline::worker {
+
+namespace {
+
+// Connections that were opened together do not all end together.
+Duration lifetime(Duration max) {
+  constexpr int kShare = 10;
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return max - Duration(std::uniform_int_distribution<int64_t>(0, max.count() / kShare)(random));
+}
+
+// What a server may say to somebody who asks nothing. False when it is anything else, or not whole.
+bool note_unasked(pool::Connection& connection, std::string_view bytes) {
+  size_t whole = connection.scanner.whole_messages(bytes, [&](wire::Header header, auto body) {
+    switch (header.type) {
+      case wire::server_message::kParameterStatus:
+        if (auto status = wire::parse_parameter_status(body)) {
+          connection.reported.set(status->name, status->value);
+        }
+        return true;
+      case wire::server_message::kNoticeResponse:
+      case wire::server_message::kNotificationResponse:
+        return true;
+      default:
+        return false;
+    }
+  });
+  return whole == bytes.size();
+}
+
+}  // namespace
+
+void Desk::open(pool::PoolPtr pool) {
+  environment_.loop.spawn(log_in(std::move(pool)));
+}
+
+upstream::ServerCount Desk::count(const pool::Pool& pool) const {
+  const std::string& upstream = pool.destination().upstream()->name();
+  return {environment_.process.metrics.group(upstream::kServerConnections, {upstream}),
+          environment_.worker};
+}
+
+io::Task<> Desk::log_in(pool::PoolPtr pool) {
+  Instant began = now();
+  pool::Destination& destination = pool->destination();
+  auto connection = std::make_unique<pool::Connection>();
+  connection->generation = pool->generation();
+  connection->count.emplace(count(*pool));
+  const session::Snapshot& snapshot = *environment_.snapshot;
+  server::LoginContext context{.loop = environment_.loop,
+                               .handshakes = environment_.handshakes,
+                               .key_cache = environment_.process.key_cache,
+                               .message_bytes_max = snapshot.max_message_bytes};
+  Instant deadline = began + snapshot.login_timeout;
+  server::LoginRequest request{.credentials = destination.credentials(),
+                               .parameters = {{"database", destination.database()}}};
+  std::expected<server::LoggedIn, server::Refusal> server = co_await upstream::log_in(
+      destination.upstream(), context, request, environment_.process.resolver, deadline);
+  if (!server) {
+    connection.reset();
+    observe::log(observe::Level::warn, "server login failed",
+                 {{"upstream", destination.upstream()->name()},
+                  {"database", destination.database()},
+                  {"user", request.credentials.user},
+                  {"message", server.error().error.message}});
+    pool->not_opened(*this, server.error(), began);
+    co_return;
+  }
+  connection->server = std::move(server->connection);
+  note_unasked(*connection, server->greeting);
+  note_unasked(*connection, server->early);
+  connection->retire_at = now() + lifetime(destination.settings()->max_lifetime);
+  connection->count->enter(upstream::ServerState::idle);
+  pool->opened(*this, std::move(connection));
+}
+
+void Desk::pack(pool::Connection& connection) {
+  connection.count->leave();
+  connection.parcel.emplace(std::move(connection.server.stream).detach());
+}
+
+void Desk::unpack(pool::Connection& connection) {
+  connection.server.stream = tls::Stream(environment_.loop, std::move(*connection.parcel));
+  connection.parcel.reset();
+  connection.count->enter_on(worker());
+}
+
+// Servers say little to idle connections: that a setting of theirs has changed, or good-bye.
+bool Desk::is_alive(pool::Connection& connection) {
+  tls::Stream& stream = connection.server.stream;
+  while (stream.readable() || stream.socket().hung_up()) {
+    std::array<char, 4096> bytes;
+    ssize_t got = stream.recv(bytes);
+    if (got == -EAGAIN) return !stream.socket().hung_up();
+    if (got <= 0 || !note_unasked(connection, {bytes.data(), static_cast<size_t>(got)})) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void Desk::close(pool::ConnectionPtr connection) {
+  tls::Stream& stream = connection->server.stream;
+  if (!stream.is_open()) return;
+  std::string terminate;
+  wire::append_terminate(terminate);
+  iovec part{terminate.data(), terminate.size()};
+  // As far as there is room: a server that does not read notices the close.
+  if (connection->scanner.at_boundary() && !stream.has_unsent()) stream.send({&part, 1});
+  stream.close();
+}
+
+io::Task<> Desk::tend() {
+  for (;;) {
+    co_await environment_.loop.sleep_until(now() + kTendInterval);
+    for (const pool::PoolPtr& pool : environment_.process.pools.all()) tend(*pool);
+    if (worker() == 0) environment_.process.pools.forget_unused();
+  }
+}
+
+void Desk::tend(pool::Pool& pool) {
+  std::shared_ptr<const config::Pool> settings = pool.destination().settings();
+  pool.tend(*this, now() - settings->idle_timeout, settings->min_size);
+  pool.open_reserve(*this, now() - settings->reserve_after);
+  // One worker is enough; others take what it has opened.
+  if (worker() == 0 && pool.connections() > 0) pool.fill(*this, settings->min_size);
+}
+
+void Desk::close_idle() {
+  for (const pool::PoolPtr& pool : environment_.process.pools.all()) pool->close_idle(*this);
+}
+
+}  // namespace trunkline::worker
