@@ -367,6 +367,7 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
   ResponseQueue& queue = server_->queue;
   std::string request;
   auto query = [&](std::string_view sql) {
+    only_reads_ = false;  // what runs now is ours
     wire::append_query(request, sql);
     queue.push(Request::query, 0, ResponseQueue::kSwallow);
     server_->unnamed = nullptr;

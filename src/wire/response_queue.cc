@@ -97,7 +97,7 @@ bool ResponseQueue::push_special(Request request, Owner owner, uint8_t flags) {
   }
   // Outside COPY the server ignores CopyDone; whether one comes is known only for what is queued.
   if (request == Request::copy_end && empty()) return false;
-  if (is_extended(request) && !by_proxy) unsynced_ = true;
+  if (!by_proxy) unsynced_ = is_extended(request) || (unsynced_ && !ends_with_ready(request));
   assert(!full());
   append({.request = request, .flags = flags, .owner = owner});
   return true;

@@ -80,7 +80,8 @@ class ResponseQueue {
     bool is_plain = flags == kForward && request != Request::copy_end;
     if (!is_plain || copying_in_ || skipping_) [[unlikely]]
       return push_special(request, owner, flags);
-    unsynced_ = is_extended(request) || (unsynced_ && request != Request::sync);
+    // Whatever ends with ReadyForQuery leaves nothing open.
+    unsynced_ = is_extended(request);
     append({.request = request, .flags = flags, .owner = owner});
     return true;
   }
@@ -175,7 +176,8 @@ class ResponseQueue {
 
   TransactionStatus status_ = TransactionStatus::idle;  // of the last ReadyForQuery
   bool head_started_ = false;                           // some answer to the head came
-  bool unsynced_ = false;    // an extended request was sent and no Sync after it
+  bool unsynced_ = false;    // an extended request was sent and nothing after it that ends with
+                              // ReadyForQuery
   bool skipping_ = false;    // the server skips, and the Sync is not sent yet
   bool copying_in_ = false;  // the server waits for a CopyDone or CopyFail not sent yet
   bool head_copies_in_ = false;
