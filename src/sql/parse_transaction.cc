@@ -104,12 +104,13 @@ void parse_prepare(HeadReader& in, uint64_t end, Statement& into) {
   }
   into.kind = StatementKind::prepare;
   auto name = in.name();
+  into.is_malformed |= !name.has_value();
   if (name) into.name = *std::move(name);
   bool typed = in.is_symbol('(');
   auto types = in.parenthesis();
   if (types) into.arguments = *types;
   const HeadToken* as = in.next();
-  into.is_malformed |= !name || (typed && !types) || !in.word("as");
+  into.is_malformed |= (typed && !types) || !in.word("as");
   if (!into.is_malformed) into.body = {.offset = as->end(), .length = end - as->end()};
 }
 
