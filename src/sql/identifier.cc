@@ -121,9 +121,8 @@ bool c_escape(std::string_view& rest, std::string& out) {
     case 't':
       out += '\t';
       return true;
-    case 'v':
-      out += '\v';
-      return true;
+    case 'v':  // a tab since PostgreSQL 16, the letter before
+      return false;
     case 'x': {
       Digits digits = take_digits(rest, 16, 2);
       if (digits.count > 0) return append_code(out, digits.value);

@@ -31,9 +31,10 @@ enum class SuspicionWatch::Word : uint8_t {
   share,
   temp,
   uescape,
-  window,      // OVER, FILTER: syntax behind a parenthesis
-  grouping,    // CUBE, ROLLUP: syntax behind BY
-  sorting,     // ORDER, GROUP, PARTITION: before BY
+  window,    // OVER, FILTER: syntax behind a parenthesis
+  grouping,  // CUBE, ROLLUP: syntax behind BY
+  group,
+  sorting,     // ORDER, PARTITION: stand before BY, as GROUP does
   table_join,  // syntax, although a function could bear the name
   fetch,
   fetched,  // FIRST, NEXT
@@ -84,7 +85,7 @@ SuspicionWatch::Word SuspicionWatch::word_of(std::string_view lower) {
       {"from", from},
       {"function", names_columns},
       {"global", creates},
-      {"group", sorting},
+      {"group", group},
       {"grouping", grouping_sets},
       {"ilike", table_join},
       {"insert", change},
@@ -129,6 +130,7 @@ SuspicionWatch::Word SuspicionWatch::word_of(std::string_view lower) {
       {"snapshot", literal_follows},
       {"substring", from_inside},
       {"table", names_columns},
+      {"tablesample", names_columns},
       {"temp", temp},
       {"temporary", temp},
       {"time", time},
@@ -183,6 +185,7 @@ void SuspicionWatch::on_name(const Token& token) {
     qualifier_.swap(name_);
   } else {
     end_cast();
+    before_text_.swap(name_);
     qualifier_.clear();
     before_name_ = last_;
     before_name_further_ = before_last_;
@@ -305,13 +308,13 @@ bool SuspicionWatch::is_call() const {
     case Word::operator_:
       return false;
     case Word::window:
-      if (before_name_.is(')')) return false;
+      if (before_name_.is(')') && closed_before_alias_) return false;
       break;
     case Word::grouping:
-      if (before_name_.word == Word::by) return false;
+      if (before_name_.word == Word::by && before_name_further_.word == Word::group) return false;
       break;
     case Word::by:
-      if (before_name_.word == Word::sorting) return false;
+      if (before_name_.word == Word::sorting || before_name_.word == Word::group) return false;
       break;
     case Word::sets:
       if (before_name_.word == Word::grouping_sets) return false;
@@ -330,7 +333,15 @@ bool SuspicionWatch::is_call() const {
       break;
     case Word::set:
       // UPDATE … SET (a, b) = …
-      return false;
+      if (suspicions_.has(Suspicion::may_fire_triggers) && !before_name_.is_symbol() &&
+          keyword_class(before_text_) == KeywordClass::none) {
+        return false;
+      }
+      break;
+    case Word::change:
+      // MERGE … THEN INSERT (a, b) VALUES …
+      if (before_name_.unquoted && before_text_ == "then") return false;
+      break;
     default:
       break;
   }

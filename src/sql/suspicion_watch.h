@@ -29,6 +29,7 @@ class SuspicionWatch {
     Word word{};
     bool unquoted = false;
 
+    bool is_symbol() const { return kind == TokenKind::symbol; }
     bool is(char c) const { return kind == TokenKind::symbol && symbol == c; }
   };
   // Of a parenthesis that is open.
@@ -63,6 +64,7 @@ class SuspicionWatch {
   Seen before_last_;
   Seen before_name_;          // what stood before the first part of the name at hand
   Seen before_name_further_;  // and before that
+  std::string before_text_;   // if that was a name
   bool in_name_ = false;      // the last token was a name, or the dot behind it
   std::string name_;          // its last part, folded
   std::string qualifier_;     // the part before that
