@@ -189,6 +189,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"create function f() returns int begin atomic select case when a then b else c end, "
              "t.end, 1 as case from t; end; select 3",
              "ddl; select"},
+        // Labels without AS, too.
+        Case{"create function f() returns int begin atomic select 1 case; select a end from t; "
+             "end; select 3",
+             "ddl; select"},
+        Case{"create function f() returns int begin atomic end; select 3", "ddl; select"},
         Case{"create function f() returns int return 1; select 3", "ddl; select"},
         Case{"create function f() returns int as 'begin atomic' language sql; select 3",
              "ddl; select"},
