@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "sql/statement_parser.h"
@@ -22,6 +23,13 @@ constexpr std::pair<std::string_view, StatementKind> kFirstWords[] = {
     {"with", with},
 };
 static_assert(std::ranges::is_sorted(kFirstWords, {}, [](const auto& pair) { return pair.first; }));
+
+std::optional<StatementKind> kind_of_first_word(std::string_view first) {
+  const auto* found =
+      std::ranges::lower_bound(kFirstWords, first, {}, [](const auto& pair) { return pair.first; });
+  if (found == std::end(kFirstWords) || found->first != first) return std::nullopt;
+  return found->second;
+}
 
 void take_name(HeadReader& in, Statement& into) {
   auto name = in.name();
@@ -246,6 +254,13 @@ bool parse_session_control(HeadReader& in, std::string_view first, uint64_t end,
 
 }  // namespace
 
+bool needs_more_than_first_word(const Head& head) {
+  const HeadToken& first = head.tokens()[0];
+  if (first.kind != TokenKind::word) return false;
+  auto kind = kind_of_first_word(head.text(first));
+  return !kind || *kind == fetch || *kind == move;
+}
+
 void parse_head(const Head& head, Syntax syntax, uint64_t end, Statement& into) {
   HeadReader in(head, syntax);
   if (in.is_symbol('(')) {
@@ -258,10 +273,8 @@ void parse_head(const Head& head, Syntax syntax, uint64_t end, Statement& into) 
     into.kind = other;
     return;
   }
-  const auto* found =
-      std::ranges::lower_bound(kFirstWords, first, {}, [](const auto& pair) { return pair.first; });
-  if (found != std::end(kFirstWords) && found->first == first) {
-    into.kind = found->second;
+  if (auto kind = kind_of_first_word(first)) {
+    into.kind = *kind;
     if (into.kind == fetch || into.kind == move) parse_fetch(in, into);
     return;
   }

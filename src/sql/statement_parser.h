@@ -10,6 +10,9 @@ namespace trunkline::sql {
 // statement does.
 void parse_head(const Head& head, Syntax syntax, uint64_t end, Statement& into);
 
+// Whether the statement whose first token is the head's only one can not be told by that alone.
+bool needs_more_than_first_word(const Head& head);
+
 // What a statement of this kind may do whatever its words.
 Suspicions suspicions_of_kind(StatementKind kind);
 

@@ -10,6 +10,8 @@ namespace {
 
 // "procedure"; longer words play no part in finding bodies.
 constexpr size_t kRoutineWordBytesMax = 9;
+// CREATE OR REPLACE FUNCTION
+constexpr uint64_t kRoutineWordsMax = 4;
 
 }  // namespace
 
@@ -24,10 +26,11 @@ void StatementScanner::on_token(const Token& token) {
   if (tokens_ == 0) span_.offset = token.offset;
   span_.length = token.offset + token.length - span_.offset;
   if (token.is_symbol(')') && depth_ > 0) --depth_;
-  head_.add(token, depth_, syntax_.encoding);
+  if (keeps_head_) head_.add(token, depth_, syntax_.encoding);
+  if (tokens_ == 0) keeps_head_ = needs_more_than_first_word(head_);
   watch_.on_token(token);
   if (token.is_symbol('(')) ++depth_;
-  follow_routine(token);
+  if (tokens_ < kRoutineWordsMax || is_routine_) follow_routine(token);
   ++tokens_;
 }
 
@@ -71,6 +74,7 @@ void StatementScanner::end_statement() {
     }
   }
   head_.clear();
+  keeps_head_ = true;
   tokens_ = depth_ = 0;
   routine_words_ = 0;
   is_routine_ = in_body_ = false;

@@ -43,6 +43,7 @@ class StatementScanner final : TokenSink {
   Lexer lexer_;
   SuspicionWatch watch_;
   Head head_;
+  bool keeps_head_ = true;
 
   // Of the statement at hand.
   uint64_t tokens_ = 0;

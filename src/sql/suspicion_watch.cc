@@ -142,9 +142,23 @@ SuspicionWatch::Word SuspicionWatch::word_of(std::string_view lower) {
       {"zone", zone},
   };
   static_assert(std::ranges::is_sorted(kWords, {}, [](const auto& pair) { return pair.first; }));
-  const auto* found =
-      std::ranges::lower_bound(kWords, lower, {}, [](const auto& pair) { return pair.first; });
-  return found != std::end(kWords) && found->first == lower ? found->second : other;
+  // Where the words of each letter begin. Most words of a text are none of these, and seen to be
+  // none after a compare or two.
+  static constexpr auto kBegins = [] {
+    std::array<uint8_t, 27> begins{};
+    for (size_t letter = 0; letter < begins.size(); ++letter) {
+      begins[letter] = static_cast<uint8_t>(std::ranges::count_if(kWords, [&](const auto& pair) {
+        return pair.first[0] < 'a' + static_cast<int>(letter);
+      }));
+    }
+    return begins;
+  }();
+  if (lower.empty() || lower[0] < 'a' || lower[0] > 'z') return other;
+  auto letter = static_cast<size_t>(lower[0] - 'a');
+  for (size_t i = kBegins[letter]; i < kBegins[letter + 1]; ++i) {
+    if (kWords[i].first == lower) return kWords[i].second;
+  }
+  return other;
 }
 
 void SuspicionWatch::on_token(const Token& token) {
