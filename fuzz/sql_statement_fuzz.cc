@@ -53,6 +53,7 @@ void check_statement(const Statement& statement) {
   must(statement.span.length > 0);
   check_within(statement.arguments, statement.span);
   check_within(statement.body, statement.span);
+  check_within(statement.name_span, statement.span);
   bool is_setting = statement.value.kind != SettingValue::Kind::none ||
                     statement.kind == StatementKind::reset || statement.kind == StatementKind::show;
   bool is_gid = statement.kind == StatementKind::prepare_transaction ||
@@ -67,7 +68,8 @@ void check_alone(Statement statement, std::string_view text, Syntax syntax) {
   auto alone = TextFacts::of(text.substr(begin, statement.span.length), syntax);
   must(alone->statement_count() == 1 && alone->outcome() == Lexer::Outcome::complete);
   Statement expected = alone->statements()[0];
-  for (Span* span : {&statement.span, &statement.arguments, &statement.body}) {
+  for (Span* span :
+       {&statement.span, &statement.arguments, &statement.body, &statement.name_span}) {
     if (*span != Span{}) span->offset -= begin;
   }
   expected.index = statement.index;

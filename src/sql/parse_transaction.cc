@@ -91,9 +91,7 @@ void parse_rollback(HeadReader& in, bool is_abort, Statement& into) {
     in.skip();
     if (in.at_end()) in = before;
   }
-  auto name = in.name();
-  into.is_malformed |= !name.has_value();
-  if (name) into.name = *std::move(name);
+  take_name(in, into);
   expect_end(in, into);
 }
 
@@ -103,9 +101,7 @@ void parse_prepare(HeadReader& in, uint64_t end, Statement& into) {
     return parse_prepared(in, StatementKind::prepare_transaction, into);
   }
   into.kind = StatementKind::prepare;
-  auto name = in.name();
-  into.is_malformed |= !name.has_value();
-  if (name) into.name = *std::move(name);
+  take_name(in, into);
   bool typed = in.is_symbol('(');
   auto types = in.parenthesis();
   if (types) into.arguments = *types;

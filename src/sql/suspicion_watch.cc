@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/text.h"
 #include "sql/functions.h"
 #include "sql/identifier.h"
 #include "sql/keywords.h"
@@ -21,6 +22,7 @@ enum class SuspicionWatch::Word : uint8_t {
   creates,  // a word before TEMP
   distinct,
   execute,
+  explain,
   for_,
   from,
   from_inside,  // EXTRACT and its kind
@@ -76,6 +78,7 @@ SuspicionWatch::Word SuspicionWatch::word_of(std::string_view lower) {
       {"escape", literal_follows},
       {"execute", execute},
       {"exists", names_columns},
+      {"explain", explain},
       {"extract", from_inside},
       {"fetch", fetch},
       {"filter", window},
@@ -189,7 +192,8 @@ Suspicions SuspicionWatch::take() {
   in_name_ = false;
   Suspicions found = std::exchange(suspicions_, {});
   last_ = before_last_ = before_name_ = before_name_further_ = {};
-  closed_before_alias_ = false;
+  if (found.has(Suspicion::set_config) && names_seed_) found.add(Suspicion::setseed);
+  closed_before_alias_ = explains_ = names_seed_ = false;
   depth_ = 0;
   return found;
 }
@@ -228,8 +232,15 @@ void SuspicionWatch::on_word(Word word) {
       }
       break;
     case Word::share:
+      suspect(Suspicion::may_write);
+      break;
     case Word::into:
       suspect(Suspicion::may_write);
+      // INSERT and MERGE, or else SELECT … INTO.
+      if (last_.word != Word::change) suspect(Suspicion::may_define);
+      break;
+    case Word::explain:
+      explains_ = explains_ || is_first();
       break;
     case Word::temp:
       if (last_.word == Word::creates || last_.word == Word::into) {
@@ -242,7 +253,10 @@ void SuspicionWatch::on_word(Word word) {
       }
       break;
     case Word::execute:
-      suspect(Suspicion::runs_prepared | Suspicion::may_write);
+      // Not: GRANT EXECUTE, CREATE TRIGGER … EXECUTE FUNCTION.
+      if (is_first() || explains_ || last_.word == Word::as) {
+        suspect(Suspicion::runs_prepared | Suspicion::may_write);
+      }
       break;
     case Word::uescape:
       // The name before was read with the wrong escapes.
@@ -258,11 +272,12 @@ void SuspicionWatch::on_string(const Token& token) {
   if (token.text.size() > kPgTemp.size()) {
     append_lower(lower, token.text, syntax_.encoding);
     if (lower.contains(kPgTemp)) suspect(Suspicion::temp_objects);
+  } else if (equal_ignoring_case(token.text, "'seed'")) {
+    names_seed_ = true;
   }
   // mytype 'literal'
   bool behind_name = in_name_ && !last_.is('.');
-  bool is_first_word = before_name_.kind == TokenKind::symbol && before_name_.symbol == '\0';
-  if (behind_name && !is_first_word && last_.word != Word::literal_follows &&
+  if (behind_name && !is_first() && last_.word != Word::literal_follows &&
       last_.word != Word::zone && last_.word != Word::uescape && !is_syntax()) {
     end_type();
   }
@@ -316,8 +331,7 @@ bool SuspicionWatch::is_syntax() const {
 
 bool SuspicionWatch::is_call() const {
   if (is_syntax()) return false;
-  bool first = before_name_.kind == TokenKind::symbol && before_name_.symbol == '\0';
-  if (first) return false;
+  if (is_first()) return false;
   switch (last_.word) {
     case Word::operator_:
       return false;

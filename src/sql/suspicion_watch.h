@@ -52,6 +52,8 @@ class SuspicionWatch {
   void open();
   void end_cast();
   void end_type();
+  // The name at hand is the statement's first word.
+  bool is_first() const { return before_name_.is('\0'); }
   bool is_call() const;
   bool is_syntax() const;
   bool is_type() const;
@@ -69,6 +71,8 @@ class SuspicionWatch {
   std::string name_;          // its last part, folded
   std::string qualifier_;     // the part before that
   bool closed_before_alias_ = false;
+  bool explains_ = false;
+  bool names_seed_ = false;
   uint64_t depth_ = 0;
   std::array<uint8_t, kLevelsMax> levels_{};
 };

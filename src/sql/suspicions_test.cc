@@ -12,9 +12,9 @@ namespace {
 
 std::string list(Suspicions suspicions) {
   static constexpr const char* kNames[] = {
-      "set_config", "session_lock", "setseed",   "moves_sequence", "reads_sequence",
-      "notifies",   "temp",         "opaque",    "triggers",       "write",
-      "dblink",     "pg_catalog",   "relations", "prepared",       "types"};
+      "set_config", "session_lock", "setseed",  "moves_sequence", "reads_sequence", "notifies",
+      "temp",       "opaque",       "triggers", "write",          "dblink",         "pg_catalog",
+      "relations",  "prepared",     "types",    "define"};
   std::string out;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (!suspicions.has(static_cast<Suspicion>(1U << i))) continue;
@@ -109,7 +109,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select filter(1)", "opaque write"}, Case{"select json_value(a, '$')", "opaque write"},
         Case{"select pg_terminate_backend(1)", "opaque write"},
         Case{"execute p(nextval('s'))", "moves_sequence write prepared"},
-        Case{"set seed = 0.5", "setseed"}, Case{"set local SEED to 1", "setseed"},
+        Case{"select set_config('seed', '0.5', false)", "set_config setseed"},
+        Case{"select 'seed'", ""}, Case{"set seed = 0.5", "setseed"},
+        Case{"set local SEED to 1", "setseed"},
         Case{"declare c cursor for select nextval('s')", "moves_sequence write"},
         Case{"select \x83\x41(1)", "opaque write", {.encoding = Encoding::sjis}}));
 
@@ -128,39 +130,43 @@ INSTANTIATE_TEST_SUITE_P(
              "triggers write relations"},
         Case{"with x as (select 1) update t set a = 1", "triggers write"},
         Case{"explain analyze delete from t", "triggers write relations"},
-        Case{"explain analyze create table a as select 1", "triggers write"},
-        Case{"explain (analyze) refresh materialized view v", "triggers write"},
+        Case{"explain analyze create table a as select 1", "triggers write define"},
+        Case{"explain (analyze) refresh materialized view v", "triggers write define"},
         Case{"explain analyze execute p", "triggers write prepared"},
         Case{"select 1 from t for update", "write relations"},
         Case{"select 1 from t for no key update of t", "write relations"},
         Case{"select 1 from t for key share", "write relations"},
         Case{"select 1 from t for share nowait", "write relations"},
-        Case{"select 1 into t", "write"}, Case{"copy t from stdin", "triggers write relations"},
-        Case{"copy t (a, b) to stdout", ""},
+        Case{"select 1 into t", "write define"},
+        Case{"copy t from stdin", "triggers write relations"}, Case{"copy t (a, b) to stdout", ""},
         Case{"copy (delete from t returning a) to stdout", "triggers write relations"},
         Case{"copy t to '/x'", "triggers write"}, Case{"commit", "write"}, Case{"fetch c", "write"},
-        Case{"notify a", "notifies write"}, Case{"create table t (a int)", "triggers write"},
-        Case{"truncate t", "triggers write"}, Case{"do $$x$$", "opaque write"},
+        Case{"notify a", "notifies write"}, Case{"create table t (a int)", "triggers write define"},
+        Case{"truncate t", "triggers write define"}, Case{"do $$x$$", "opaque write"},
         Case{"call p()", "opaque write"}, Case{"execute p", "write prepared"},
         Case{"load 'x'", "opaque write"}, Case{"nonsense", "opaque write"},
         Case{"prepare p as insert into t values (f())", ""},
-        Case{"create table t as execute p", "triggers write prepared"}));
+        Case{"with x as (select 1) select 1 into t", "write define"},
+        Case{"grant execute on function f to u", "triggers write define"},
+        Case{"explain (verbose) execute p", "write prepared"}, Case{"discard temp", "define"},
+        Case{"discard plans", ""},
+        Case{"create table t as execute p", "triggers write prepared define"}));
 
 INSTANTIATE_TEST_SUITE_P(
     TemporaryObjects, Suspected,
-    testing::Values(Case{"create temp table t (a int)", "temp triggers write"},
-                    Case{"create table pg_temp.t (a int)", "temp triggers write"},
-                    Case{"create table PG_TEMP_3 . t (a int)", "temp triggers write"},
-                    Case{"create function \"pg_temp\".f() returns int return 1",
-                         "temp triggers write"},
-                    Case{"select 1 into temp t", "temp write"},
-                    Case{"select 1 into temporary table t", "temp write"},
-                    Case{"select 1 into local temp t", "temp write"},
-                    Case{"explain analyze create temp table t as select 1", "temp triggers write"},
-                    Case{"set search_path = 'pg_temp, public'", "temp"},
-                    Case{"set search_path = public, pg_temp", "temp"},
-                    Case{"select set_config('search_path', 'PG_TEMP', true)", "set_config temp"},
-                    Case{"select temp from t", "relations"}));
+    testing::Values(
+        Case{"create temp table t (a int)", "temp triggers write define"},
+        Case{"create table pg_temp.t (a int)", "temp triggers write define"},
+        Case{"create table PG_TEMP_3 . t (a int)", "temp triggers write define"},
+        Case{"create function \"pg_temp\".f() returns int return 1", "temp triggers write define"},
+        Case{"select 1 into temp t", "temp write define"},
+        Case{"select 1 into temporary table t", "temp write define"},
+        Case{"select 1 into local temp t", "temp write define"},
+        Case{"explain analyze create temp table t as select 1", "temp triggers write define"},
+        Case{"set search_path = 'pg_temp, public'", "temp"},
+        Case{"set search_path = public, pg_temp", "temp"},
+        Case{"select set_config('search_path', 'PG_TEMP', true)", "set_config temp"},
+        Case{"select temp from t", "relations"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Types, Suspected,
