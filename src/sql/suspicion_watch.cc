@@ -1,7 +1,6 @@
 #include "sql/suspicion_watch.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "base/text.h"
@@ -10,45 +9,6 @@
 #include "sql/keywords.h"
 
 namespace trunkline::sql {
-
-enum class SuspicionWatch::Word : uint8_t {
-  other,
-  literal_follows,  // a word before a string that is not the name of its type
-  operator_,
-  as,
-  by,
-  cast,
-  change,   // INSERT, UPDATE, DELETE, MERGE
-  creates,  // a word before TEMP
-  distinct,
-  execute,
-  explain,
-  for_,
-  from,
-  from_inside,  // EXTRACT and its kind
-  into,
-  key,
-  names_columns,  // name(…) behind it is not a call
-  on,
-  share,
-  temp,
-  uescape,
-  window,    // OVER, FILTER: syntax behind a parenthesis
-  grouping,  // CUBE, ROLLUP: syntax behind BY
-  group,
-  sorting,     // ORDER, PARTITION: stand before BY, as GROUP does
-  table_join,  // syntax, although a function could bear the name
-  fetch,
-  fetched,  // FIRST, NEXT
-  time,
-  zone,
-  set,
-  sets,
-  grouping_sets,
-  conflict,
-  materialized,
-  not_,
-};
 
 namespace {
 
@@ -60,117 +20,13 @@ bool names_temp(std::string_view name) {
 
 }  // namespace
 
-SuspicionWatch::Word SuspicionWatch::word_of(std::string_view lower) {
-  using enum Word;
-  static constexpr std::pair<std::string_view, Word> kWords[] = {
-      {"aggregate", names_columns},
-      {"as", as},
-      {"by", by},
-      {"cast", cast},
-      {"conflict", conflict},
-      {"copy", names_columns},
-      {"create", creates},
-      {"cube", grouping},
-      {"delete", change},
-      {"delimiter", literal_follows},
-      {"distinct", distinct},
-      {"encoding", literal_follows},
-      {"escape", literal_follows},
-      {"execute", execute},
-      {"exists", names_columns},
-      {"explain", explain},
-      {"extract", from_inside},
-      {"fetch", fetch},
-      {"filter", window},
-      {"first", fetched},
-      {"for", for_},
-      {"format", literal_follows},
-      {"from", from},
-      {"function", names_columns},
-      {"global", creates},
-      {"group", group},
-      {"grouping", grouping_sets},
-      {"ilike", table_join},
-      {"insert", change},
-      {"into", into},
-      {"is", table_join},
-      {"isnull", table_join},
-      {"join", table_join},
-      {"key", key},
-      {"language", literal_follows},
-      {"left", table_join},
-      {"like", table_join},
-      {"local", creates},
-      {"materialized", materialized},
-      {"merge", change},
-      {"next", fetched},
-      {"not", not_},
-      {"notnull", table_join},
-      {"on", on},
-      {"operator", operator_},
-      {"order", sorting},
-      {"over", window},
-      {"overlaps", table_join},
-      {"overlay", from_inside},
-      {"partition", sorting},
-      {"password", literal_follows},
-      {"path", literal_follows},
-      {"prepare", names_columns},
-      {"prepared", literal_follows},
-      {"procedure", names_columns},
-      {"program", literal_follows},
-      {"quote", literal_follows},
-      {"recursive", names_columns},
-      {"references", names_columns},
-      {"replace", creates},
-      {"right", table_join},
-      {"rollup", grouping},
-      {"schema", literal_follows},
-      {"set", set},
-      {"sets", sets},
-      {"share", share},
-      {"similar", table_join},
-      {"snapshot", literal_follows},
-      {"substring", from_inside},
-      {"table", names_columns},
-      {"tablesample", names_columns},
-      {"temp", temp},
-      {"temporary", temp},
-      {"time", time},
-      {"treat", cast},
-      {"trim", from_inside},
-      {"uescape", uescape},
-      {"update", change},
-      {"with", names_columns},
-      {"zone", zone},
-  };
-  static_assert(std::ranges::is_sorted(kWords, {}, [](const auto& pair) { return pair.first; }));
-  // Where the words of each letter begin. Most words of a text are none of these, and seen to be
-  // none after a compare or two.
-  static constexpr auto kBegins = [] {
-    std::array<uint8_t, 27> begins{};
-    for (size_t letter = 0; letter < begins.size(); ++letter) {
-      begins[letter] = static_cast<uint8_t>(std::ranges::count_if(kWords, [&](const auto& pair) {
-        return pair.first[0] < 'a' + static_cast<int>(letter);
-      }));
-    }
-    return begins;
-  }();
-  if (lower.empty() || lower[0] < 'a' || lower[0] > 'z') return other;
-  auto letter = static_cast<size_t>(lower[0] - 'a');
-  for (size_t i = kBegins[letter]; i < kBegins[letter + 1]; ++i) {
-    if (kWords[i].first == lower) return kWords[i].second;
-  }
-  return other;
-}
-
 void SuspicionWatch::on_token(const Token& token) {
   Seen seen{.kind = token.kind};
   bool is_name = token.kind == TokenKind::word || token.kind == TokenKind::quoted_identifier;
   if (is_name) {
     on_name(token);
     seen.unquoted = token.kind == TokenKind::word;
-    if (seen.unquoted && qualifier_.empty()) seen.word = word_of(name_);
+    if (seen.unquoted && qualifier_.empty()) seen.word = watched_word(name_);
     if (seen.word != Word::other) on_word(seen.word);
   } else if (token.is_symbol('.')) {
     seen.symbol = '.';
@@ -190,9 +46,12 @@ void SuspicionWatch::on_token(const Token& token) {
 Suspicions SuspicionWatch::take() {
   end_cast();
   in_name_ = false;
+  if (set_config_depth_ > 0) suspect(Suspicion::set_config);
+  set_config_depth_ = 0;
   Suspicions found = std::exchange(suspicions_, {});
   last_ = before_last_ = before_name_ = before_name_further_ = {};
-  if (found.has(Suspicion::set_config) && names_seed_) found.add(Suspicion::setseed);
+  bool sets = found.has_any_of({Suspicion::set_config, Suspicion::set_config_local});
+  if (sets && names_seed_) found.add(Suspicion::setseed);
   closed_before_alias_ = explains_ = names_seed_ = false;
   depth_ = 0;
   return found;
@@ -288,9 +147,20 @@ void SuspicionWatch::on_symbol(const Token& token) {
   if (c == '(') {
     open();
   } else if (c == ')') {
+    if (depth_ > 0 && depth_ == set_config_depth_) close_set_config();
     closed_before_alias_ = (level() & kAliasMayFollow) != 0;
     if (depth_ > 0) --depth_;
+  } else if (c == ',' && depth_ == set_config_depth_) {
+    ++commas_;
   }
+}
+
+// set_config(…, …, true) lasts as long as the transaction. With any other third argument who knows.
+void SuspicionWatch::close_set_config() {
+  bool is_local = commas_ == 2 && before_name_.is(',') && in_name_ && last_.unquoted &&
+                  qualifier_.empty() && name_ == "true";
+  suspect(is_local ? Suspicion::set_config_local : Suspicion::set_config);
+  set_config_depth_ = 0;
 }
 
 void SuspicionWatch::open() {
@@ -299,7 +169,14 @@ void SuspicionWatch::open() {
   if (behind_name) {
     if (is_call()) {
       bool own = qualifier_.empty() || qualifier_ == "pg_catalog";
-      suspect(suspicions_of_call(name_));
+      Suspicions suspicions = suspicions_of_call(name_);
+      if (suspicions.has(Suspicion::set_config) && own && set_config_depth_ == 0) {
+        // Its last argument will tell.
+        set_config_depth_ = depth_ + 1;
+        commas_ = 0;
+        suspicions = {};
+      }
+      suspect(suspicions);
       if (!own) suspect(Suspicion::opaque | Suspicion::may_write);
     }
     if (last_.word == Word::cast) level |= kCast;

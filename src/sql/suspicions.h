@@ -34,6 +34,8 @@ enum class Suspicion : uint32_t {
   unknown_types = 1U << 14,
   // DDL, also as SELECT INTO: plans made before may be of another time.
   may_define = 1U << 15,
+  // set_config(…, …, true): as SET LOCAL, which nothing is left of after the transaction.
+  set_config_local = 1U << 16,
 };
 
 class Suspicions {
@@ -47,7 +49,7 @@ class Suspicions {
   // For a text that could not be followed.
   static constexpr Suspicions all() {
     Suspicions every;
-    every.bits_ = (static_cast<uint32_t>(Suspicion::may_define) << 1) - 1;
+    every.bits_ = (static_cast<uint32_t>(Suspicion::set_config_local) << 1) - 1;
     return every;
   }
 

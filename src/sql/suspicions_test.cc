@@ -14,7 +14,7 @@ std::string list(Suspicions suspicions) {
   static constexpr const char* kNames[] = {
       "set_config", "session_lock", "setseed",  "moves_sequence", "reads_sequence", "notifies",
       "temp",       "opaque",       "triggers", "write",          "dblink",         "pg_catalog",
-      "relations",  "prepared",     "types",    "define"};
+      "relations",  "prepared",     "types",    "define",         "set_local"};
   std::string out;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (!suspicions.has(static_cast<Suspicion>(1U << i))) continue;
@@ -94,6 +94,21 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select * from (values (1)) v, lateral set_config(b) c(d)", "set_config relations"},
         Case{"select * from rows from (set_config(b)) c(d)", "set_config relations"},
         Case{"select set_config (a) , setseed(0.5)", "set_config setseed"},
+        Case{"select set_config('a', $1, true)", "set_local"},
+        Case{"select set_config('a', f(1, 2), true), b(3)", "opaque write set_local"},
+        Case{"select set_config('a', 'b', true), set_config('c', 'd', false)",
+             "set_config set_local"},
+        Case{"select set_config('a', 'b', true), set_config('c', 'd', true)", "set_local"},
+        Case{"select set_config('a', set_config('b', 'c', true), true)", "set_config set_local"},
+        Case{"select set_config('a', 'b', not true)", "set_config"},
+        Case{"select set_config('a', 'b', a.true)", "set_config"},
+        Case{"select set_config('a', 'b', \"true\")", "set_config"},
+        Case{"select set_config('a', 'b', false or true)", "set_config"},
+        Case{"select set_config('a', 'b', true and false)", "set_config"},
+        Case{"select set_config('a', ('b', true)", "set_config"},
+        Case{"select set_config('a', 'b', is_local => true)", "set_config"},
+        Case{"select set_config('seed', '0.5', true)", "setseed set_local"},
+        Case{"select s.set_config('a', 'b', true)", "set_config opaque write"},
         Case{"select pg_advisory_lock(1)", "session_lock"},
         Case{"select pg_try_advisory_lock_shared(1)", "session_lock"},
         Case{"select pg_advisory_unlock_all()", "session_lock"},
@@ -165,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"explain analyze create temp table t as select 1", "temp triggers write define"},
         Case{"set search_path = 'pg_temp, public'", "temp"},
         Case{"set search_path = public, pg_temp", "temp"},
-        Case{"select set_config('search_path', 'PG_TEMP', true)", "set_config temp"},
+        Case{"select set_config('search_path', 'PG_TEMP', true)", "temp set_local"},
         Case{"select temp from t", "relations"}));
 
 INSTANTIATE_TEST_SUITE_P(
