@@ -18,8 +18,7 @@ enum class Suspicion : uint32_t {
   notifies = 1U << 5,        // pg_notify
   temp_objects = 1U << 6,
   // Runs code that is not seen, and may do any of this: DO, CALL, a function that is not known to
-  // be
-  // harmless.
+  // be harmless.
   opaque = 1U << 7,
   may_fire_triggers = 1U << 8,
   // Not certainly a plain read.
@@ -41,8 +40,8 @@ enum class Suspicion : uint32_t {
 class Suspicions {
  public:
   constexpr Suspicions() = default;
-  constexpr Suspicions(Suspicion one)
-      : bits_(static_cast<uint32_t>(one)) {}  // NOLINT: a set of one
+  // A set of one, also implicitly.
+  constexpr Suspicions(Suspicion one) : bits_(static_cast<uint32_t>(one)) {}
   constexpr Suspicions(std::initializer_list<Suspicion> some) {
     for (Suspicion one : some) add(one);
   }
