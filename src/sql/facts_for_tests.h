@@ -54,6 +54,13 @@ inline std::string describe(const Statement& statement, std::string_view text) {
   };
   append(" (", statement.arguments, ")");
   append(" {", statement.body, "}");
+  if (statement.name_span.length > 0) {
+    // It is folded from what stands there.
+    std::string_view written = text.substr(statement.name_span.offset, statement.name_span.length);
+    bool is_there = written.starts_with('"') || written.contains('&') ||
+                    to_lower(written).starts_with(to_lower(statement.name.text));
+    if (!is_there) out += " LOST";
+  }
   if (statement.is_malformed) out += " malformed";
   return out;
 }

@@ -56,6 +56,8 @@ class HeadReader {
       : head_(&head), rest_(head.tokens()), syntax_(syntax) {}
 
   bool at_end() const { return rest_.empty(); }
+  // Behind what was taken last.
+  uint64_t taken_end() const { return taken_end_; }
   // There is nothing more, nor was anything left out.
   bool at_true_end() const { return rest_.empty() && !head_->is_cut(); }
   Syntax syntax() const { return syntax_; }
@@ -86,7 +88,9 @@ class HeadReader {
   const HeadToken* next() const { return rest_.empty() ? nullptr : rest_.data(); }
   std::string_view text(const HeadToken& token) const { return head_->text(token); }
   void skip() {
-    if (!rest_.empty()) rest_ = rest_.subspan(1);
+    if (rest_.empty()) return;
+    taken_end_ = rest_[0].end();
+    rest_ = rest_.subspan(1);
   }
   void skip_to_last();
 
@@ -96,6 +100,7 @@ class HeadReader {
   const Head* head_;
   std::span<const HeadToken> rest_;
   Syntax syntax_;
+  uint64_t taken_end_ = 0;
 };
 
 }  // namespace trunkline::sql

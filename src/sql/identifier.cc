@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "base/text.h"
 
@@ -121,9 +122,8 @@ bool c_escape(std::string_view& rest, std::string& out) {
     case 't':
       out += '\t';
       return true;
-    case 'v':
-      out += '\v';
-      return true;
+    case 'v':  // a tab since PostgreSQL 16, the letter before
+      return false;
     case 'x': {
       Digits digits = take_digits(rest, 16, 2);
       if (digits.count > 0) return append_code(out, digits.value);
@@ -173,6 +173,14 @@ size_t character_bytes(Encoding encoding, std::string_view text) {
 }
 
 void append_lower(std::string& out, std::string_view text, Encoding encoding) {
+  if (encoding == Encoding::ascii_safe) {
+    size_t begin = out.size();
+    out += text;
+    for (char& c : std::span(out).subspan(begin)) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+    }
+    return;
+  }
   while (!text.empty()) {
     size_t length = character_bytes(encoding, text);
     char c = text[0];

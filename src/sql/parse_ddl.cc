@@ -49,8 +49,6 @@ StatementKind kind_of_drop(HeadReader& in) {
   return StatementKind::ddl;
 }
 
-}  // namespace
-
 StatementKind kind_of_ddl(HeadReader& in, std::string_view first) {
   if (first == "create") return kind_of_create(in);
   if (first == "alter") return kind_of_alter(in);
@@ -64,6 +62,25 @@ StatementKind kind_of_ddl(HeadReader& in, std::string_view first) {
     if (first == word) return StatementKind::ddl;
   }
   return StatementKind::other;
+}
+
+}  // namespace
+
+void take_created_as_execute(HeadReader& in, Statement& into) {
+  for (; !in.at_end(); in.skip()) {
+    if (in.is_word("as") && in.is_word("execute", 1)) {
+      in.skip();
+      in.skip();
+      take_prepared(in, into);
+      return;
+    }
+  }
+}
+
+void parse_ddl(HeadReader& in, std::string_view first, Statement& into) {
+  HeadReader rest = in;
+  into.kind = kind_of_ddl(in, first);
+  if (first == "create") take_created_as_execute(rest, into);
 }
 
 StatementKind kind_of_copy(HeadReader& in) {

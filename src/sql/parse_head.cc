@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "sql/statement_parser.h"
@@ -23,10 +24,11 @@ constexpr std::pair<std::string_view, StatementKind> kFirstWords[] = {
 };
 static_assert(std::ranges::is_sorted(kFirstWords, {}, [](const auto& pair) { return pair.first; }));
 
-void take_name(HeadReader& in, Statement& into) {
-  auto name = in.name();
-  into.is_malformed |= !name.has_value();
-  if (name) into.name = *std::move(name);
+std::optional<StatementKind> kind_of_first_word(std::string_view first) {
+  const auto* found =
+      std::ranges::lower_bound(kFirstWords, first, {}, [](const auto& pair) { return pair.first; });
+  if (found == std::end(kFirstWords) || found->first != first) return std::nullopt;
+  return found->second;
 }
 
 void take_only_name(HeadReader& in, Statement& into) {
@@ -68,11 +70,8 @@ void parse_notify(HeadReader& in, Statement& into) {
 
 void parse_execute(HeadReader& in, Statement& into) {
   into.kind = execute;
-  take_name(in, into);
-  if (in.at_true_end()) return;
-  auto arguments = in.parenthesis();
-  if (arguments) into.arguments = *arguments;
-  into.is_malformed |= !arguments || !in.at_true_end();
+  take_prepared(in, into);
+  into.is_malformed |= !in.at_true_end();
 }
 
 void parse_deallocate(HeadReader& in, Statement& into) {
@@ -174,6 +173,12 @@ void parse_explain(HeadReader& in, uint64_t end, Statement& into) {
   bool is_query = in.any_word_of({"select", "with", "values", "table"}) || in.is_symbol('(');
   if (analyzes && !is_query) {
     into.suspicions.add(Suspicion::may_write | Suspicion::may_fire_triggers);
+    if (in.is_word("create") || in.is_word("refresh")) into.suspicions.add(Suspicion::may_define);
+  }
+  if (in.word("execute")) {
+    take_prepared(in, into);
+  } else if (in.word("create")) {
+    take_created_as_execute(in, into);
   }
 }
 
@@ -246,6 +251,13 @@ bool parse_session_control(HeadReader& in, std::string_view first, uint64_t end,
 
 }  // namespace
 
+bool needs_more_than_first_word(const Head& head) {
+  const HeadToken& first = head.tokens()[0];
+  if (first.kind != TokenKind::word) return false;
+  auto kind = kind_of_first_word(head.text(first));
+  return !kind || *kind == fetch || *kind == move;
+}
+
 void parse_head(const Head& head, Syntax syntax, uint64_t end, Statement& into) {
   HeadReader in(head, syntax);
   if (in.is_symbol('(')) {
@@ -258,10 +270,8 @@ void parse_head(const Head& head, Syntax syntax, uint64_t end, Statement& into) 
     into.kind = other;
     return;
   }
-  const auto* found =
-      std::ranges::lower_bound(kFirstWords, first, {}, [](const auto& pair) { return pair.first; });
-  if (found != std::end(kFirstWords) && found->first == first) {
-    into.kind = found->second;
+  if (auto kind = kind_of_first_word(first)) {
+    into.kind = *kind;
     if (into.kind == fetch || into.kind == move) parse_fetch(in, into);
     return;
   }
@@ -272,7 +282,24 @@ void parse_head(const Head& head, Syntax syntax, uint64_t end, Statement& into) 
     into.kind = kind_of_copy(in);
     return;
   }
-  into.kind = kind_of_ddl(in, first);
+  parse_ddl(in, first, into);
+}
+
+void take_name(HeadReader& in, Statement& into) {
+  const HeadToken* first = in.next();
+  auto name = in.name();
+  into.is_malformed |= !name.has_value();
+  if (!name) return;
+  into.name = *std::move(name);
+  into.name_span = {.offset = first->offset, .length = in.taken_end() - first->offset};
+}
+
+void take_prepared(HeadReader& in, Statement& into) {
+  take_name(in, into);
+  if (!in.is_symbol('(')) return;
+  auto arguments = in.parenthesis();
+  into.is_malformed |= !arguments;
+  if (arguments) into.arguments = *arguments;
 }
 
 Suspicions suspicions_of_kind(StatementKind kind) {
@@ -282,13 +309,18 @@ Suspicions suspicions_of_kind(StatementKind kind) {
     case delete_:
     case merge:
     case copy_in:
+    case set_constraints:
+      return Suspicion::may_write | Suspicion::may_fire_triggers;
     case ddl:  // event triggers
     case vacuum_like:
     case alter_role_or_database:
-    case set_constraints:
-      return Suspicion::may_write | Suspicion::may_fire_triggers;
+      return Suspicion::may_write | Suspicion::may_fire_triggers | Suspicion::may_define;
     case create_temp:
-      return Suspicion::may_write | Suspicion::may_fire_triggers | Suspicion::temp_objects;
+      return Suspicion::may_write | Suspicion::may_fire_triggers | Suspicion::may_define |
+             Suspicion::temp_objects;
+    case discard_all:
+    case discard_temp:
+      return Suspicion::may_define;
     case execute:
       return Suspicion::may_write | Suspicion::runs_prepared;
     case call:

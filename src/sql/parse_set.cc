@@ -156,18 +156,11 @@ void parse_names(HeadReader& in, Statement& into) {
 void parse_generic(HeadReader& in, Statement& into) {
   into.name = parse_setting_name(in);
   set_kind_by_name(into);
-  if (into.name.empty()) {
-    into.is_malformed = true;
-    into.value.kind = Kind::unknown;
-  } else if (in.word("from")) {
-    into.value.kind = Kind::from_current;
-    into.is_malformed |= !in.word("current") || !in.at_true_end();
-  } else if (in.symbol('=') || in.word("to")) {
-    parse_values(in, into);
-  } else {
-    into.is_malformed = true;
-    into.value.kind = Kind::unknown;
-  }
+  bool assigns = !into.name.empty() && (in.symbol('=') || in.word("to"));
+  if (assigns) return parse_values(in, into);
+  bool from_current = !into.name.empty() && in.word("from");
+  into.value.kind = from_current ? Kind::from_current : Kind::unknown;
+  into.is_malformed |= !from_current || !in.word("current") || !in.at_true_end();
 }
 
 // Whether the word at hand is a setting's name although it could mean something else: SET role = x.

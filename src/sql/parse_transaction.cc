@@ -91,9 +91,7 @@ void parse_rollback(HeadReader& in, bool is_abort, Statement& into) {
     in.skip();
     if (in.at_end()) in = before;
   }
-  auto name = in.name();
-  into.is_malformed |= !name.has_value();
-  if (name) into.name = *std::move(name);
+  take_name(in, into);
   expect_end(in, into);
 }
 
@@ -103,13 +101,12 @@ void parse_prepare(HeadReader& in, uint64_t end, Statement& into) {
     return parse_prepared(in, StatementKind::prepare_transaction, into);
   }
   into.kind = StatementKind::prepare;
-  auto name = in.name();
-  if (name) into.name = *std::move(name);
+  take_name(in, into);
   bool typed = in.is_symbol('(');
   auto types = in.parenthesis();
   if (types) into.arguments = *types;
   const HeadToken* as = in.next();
-  into.is_malformed |= !name || (typed && !types) || !in.word("as");
+  into.is_malformed |= (typed && !types) || !in.word("as");
   if (!into.is_malformed) into.body = {.offset = as->end(), .length = end - as->end()};
 }
 

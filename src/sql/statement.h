@@ -70,9 +70,11 @@ struct Statement {
   // Its place among the statements of the text that are not empty, from 0.
   uint64_t index = 0;
 
-  // Of the prepared statement, cursor, savepoint or channel, also of a prepared transaction. Of a
-  // setting, in lower case (the server looks settings up without regard to case).
+  // Of the prepared statement (of EXPLAIN EXECUTE and CREATE TABLE AS EXECUTE, too), cursor,
+  // savepoint or channel, also of a prepared transaction. Of a setting, in lower case (the server
+  // looks settings up without regard to case).
   Name name;
+  Span name_span;  // as it was written; not of settings and prepared transactions
   // Of SET; of NOTIFY, the payload.
   SettingValue value;
   TransactionModes modes;

@@ -102,11 +102,12 @@ class KindSet {
 
 // They leave nothing behind but what their suspicions name.
 inline constexpr KindSet kPlainKinds = {
-    StatementKind::empty,     StatementKind::select,          StatementKind::values,
-    StatementKind::with,      StatementKind::insert,          StatementKind::update,
-    StatementKind::delete_,   StatementKind::merge,           StatementKind::show,
-    StatementKind::explain,   StatementKind::explain_analyze, StatementKind::lock,
-    StatementKind::checkpoint};
+    StatementKind::empty,      StatementKind::select,          StatementKind::values,
+    StatementKind::with,       StatementKind::insert,          StatementKind::update,
+    StatementKind::delete_,    StatementKind::merge,           StatementKind::show,
+    StatementKind::explain,    StatementKind::explain_analyze, StatementKind::lock,
+    StatementKind::checkpoint, StatementKind::fetch,           StatementKind::move,
+    StatementKind::copy_in,    StatementKind::copy_out,        StatementKind::copy_server};
 
 // They act on the session's prepared statements or settings, or on all of its state, which is the
 // proxy's: forwarded as they are they would act on the server connection's.

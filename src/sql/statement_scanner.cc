@@ -10,6 +10,8 @@ namespace {
 
 // "procedure"; longer words play no part in finding bodies.
 constexpr size_t kRoutineWordBytesMax = 9;
+// CREATE OR REPLACE FUNCTION
+constexpr uint64_t kRoutineWordsMax = 4;
 
 }  // namespace
 
@@ -20,14 +22,15 @@ Lexer::Outcome StatementScanner::finish() {
 }
 
 void StatementScanner::on_token(const Token& token) {
-  if (token.is_symbol(';') && depth_ == 0 && body_depth_ == 0) return end_statement();
+  if (token.is_symbol(';') && depth_ == 0 && !in_body_) return end_statement();
   if (tokens_ == 0) span_.offset = token.offset;
   span_.length = token.offset + token.length - span_.offset;
   if (token.is_symbol(')') && depth_ > 0) --depth_;
-  head_.add(token, depth_, syntax_.encoding);
+  if (keeps_head_) head_.add(token, depth_, syntax_.encoding);
+  if (tokens_ == 0) keeps_head_ = needs_more_than_first_word(head_);
   watch_.on_token(token);
   if (token.is_symbol('(')) ++depth_;
-  follow_routine(token);
+  if (tokens_ < kRoutineWordsMax || is_routine_) follow_routine(token);
   ++tokens_;
 }
 
@@ -35,8 +38,8 @@ void StatementScanner::follow_routine(const Token& token) {
   lower_.clear();
   if (token.kind == TokenKind::word && token.text.size() <= kRoutineWordBytesMax) {
     append_lower(lower_, token.text, syntax_.encoding);
-  } else if (token.is_symbol('.')) {
-    lower_ = ".";
+  } else if (token.is_symbol(';')) {
+    lower_ = ";";
   }
   if (routine_words_ == tokens_ && !is_routine_) {
     bool expected = (tokens_ == 0 && lower_ == "create") || (tokens_ == 1 && lower_ == "or") ||
@@ -44,13 +47,13 @@ void StatementScanner::follow_routine(const Token& token) {
     if (expected) ++routine_words_;
     is_routine_ = (tokens_ == 1 || tokens_ == 3) && (lower_ == "function" || lower_ == "procedure");
   }
-  if (is_routine_ && body_depth_ == 0) {
+  if (in_body_) {
+    // Each of its statements has a semicolon behind it, so that END is the body's where a statement
+    // would begin. Elsewhere it ends a CASE, or labels a column.
+    if (lower_ == "end" && (previous_ == ";" || previous_ == "atomic")) in_body_ = false;
+  } else if (is_routine_ && depth_ == 0) {
     // Within parentheses it could be a parameter's name.
-    if (depth_ == 0 && previous_ == "begin" && lower_ == "atomic") body_depth_ = 1;
-  } else if (body_depth_ > 0 && previous_ != "." && previous_ != "as") {
-    // Any word may be a column behind a dot, or a label behind AS.
-    if (lower_ == "case") ++body_depth_;
-    if (lower_ == "end") --body_depth_;
+    in_body_ = previous_ == "begin" && lower_ == "atomic";
   }
   previous_.swap(lower_);
 }
@@ -71,9 +74,10 @@ void StatementScanner::end_statement() {
     }
   }
   head_.clear();
-  tokens_ = depth_ = body_depth_ = 0;
+  keeps_head_ = true;
+  tokens_ = depth_ = 0;
   routine_words_ = 0;
-  is_routine_ = false;
+  is_routine_ = in_body_ = false;
   previous_.clear();
   if (statement.kind != StatementKind::empty) sink_->on_statement(std::move(statement));
 }

@@ -19,7 +19,7 @@ class StatementSink {
 
 // Cuts a text of any size, in any pieces, into its statements, and tells of each as soon as the
 // semicolon behind it is seen: the server does the same cutting, but runs nothing before it has
-// seen the end. Where a semicolon ends a statement is as in psql: outside parentheses (rules), and
+// seen the end. A semicolon ends a statement where it is outside parentheses (of a rule), and
 // outside the BEGIN ATOMIC … END of a CREATE FUNCTION or PROCEDURE. Keeps a head of bounded size
 // of the statement at hand. One thread.
 class StatementScanner final : TokenSink {
@@ -43,6 +43,7 @@ class StatementScanner final : TokenSink {
   Lexer lexer_;
   SuspicionWatch watch_;
   Head head_;
+  bool keeps_head_ = true;
 
   // Of the statement at hand.
   uint64_t tokens_ = 0;
@@ -51,9 +52,9 @@ class StatementScanner final : TokenSink {
   // CREATE [OR REPLACE] FUNCTION | PROCEDURE: how many of these words stand at the beginning.
   unsigned routine_words_ = 0;
   bool is_routine_ = false;
-  uint64_t body_depth_ = 0;  // BEGIN ATOMIC, and each CASE within
-  std::string previous_;     // the token before, if it was a short word, in lower case, or "."
-  std::string lower_;        // scratch
+  bool in_body_ = false;  // between BEGIN ATOMIC and END
+  std::string previous_;  // the token before, if it was a short word, in lower case, or ";"
+  std::string lower_;     // scratch
 
   uint64_t statements_ = 0;
 };

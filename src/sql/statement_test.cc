@@ -89,8 +89,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"execute p", "execute p"}, Case{"execute p (1, 'a)')", "execute p (1, 'a)')"},
         Case{"execute U&\"\\0070q\"(f(1))", "execute pq (f(1))"},
         Case{"execute U&\"!0070q\" uescape '!' (1)", "execute pq (1)"},
-        Case{"execute p 1", "execute p malformed"}, Case{"deallocate p", "deallocate p"},
-        Case{"deallocate prepare p", "deallocate p"},
+        Case{"explain execute p", "explain p {execute p}"},
+        Case{"explain analyze execute \"P\" (1)", "explain_analyze P (1) {execute \"p\" (1)}"},
+        Case{"create table t as execute p (1) with no data", "ddl p (1)"},
+        Case{"explain create temp table s.t as execute p",
+             "explain p {create temp table s.t as execute p}"},
+        Case{"grant execute on function f to u", "ddl"}, Case{"execute p 1", "execute p malformed"},
+        Case{"deallocate p", "deallocate p"}, Case{"deallocate prepare p", "deallocate p"},
         Case{"deallocate prepare", "deallocate prepare"}, Case{"deallocate all", "deallocate_all"},
         Case{"deallocate prepare all", "deallocate_all"},
         Case{"deallocate \"all\"", "deallocate all"}, Case{"deallocate", "deallocate malformed"}));
@@ -189,6 +194,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"create function f() returns int begin atomic select case when a then b else c end, "
              "t.end, 1 as case from t; end; select 3",
              "ddl; select"},
+        // Labels without AS, too.
+        Case{"create function f() returns int begin atomic select 1 case; select a end from t; "
+             "end; select 3",
+             "ddl; select"},
+        Case{"create function f() returns int begin atomic end; select 3", "ddl; select"},
         Case{"create function f() returns int return 1; select 3", "ddl; select"},
         Case{"create function f() returns int as 'begin atomic' language sql; select 3",
              "ddl; select"},

@@ -1,51 +1,14 @@
 #include "sql/suspicion_watch.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
+#include "base/text.h"
 #include "sql/functions.h"
 #include "sql/identifier.h"
 #include "sql/keywords.h"
 
 namespace trunkline::sql {
-
-enum class SuspicionWatch::Word : uint8_t {
-  other,
-  literal_follows,  // a word before a string that is not the name of its type
-  operator_,
-  as,
-  by,
-  cast,
-  change,   // INSERT, UPDATE, DELETE, MERGE
-  creates,  // a word before TEMP
-  distinct,
-  execute,
-  for_,
-  from,
-  from_inside,  // EXTRACT and its kind
-  into,
-  key,
-  names_columns,  // name(…) behind it is not a call
-  on,
-  share,
-  temp,
-  uescape,
-  window,      // OVER, FILTER: syntax behind a parenthesis
-  grouping,    // CUBE, ROLLUP: syntax behind BY
-  sorting,     // ORDER, GROUP, PARTITION: before BY
-  table_join,  // syntax, although a function could bear the name
-  fetch,
-  fetched,  // FIRST, NEXT
-  time,
-  zone,
-  set,
-  sets,
-  grouping_sets,
-  conflict,
-  materialized,
-  not_,
-};
 
 namespace {
 
@@ -57,101 +20,13 @@ bool names_temp(std::string_view name) {
 
 }  // namespace
 
-SuspicionWatch::Word SuspicionWatch::word_of(std::string_view lower) {
-  using enum Word;
-  static constexpr std::pair<std::string_view, Word> kWords[] = {
-      {"aggregate", names_columns},
-      {"as", as},
-      {"by", by},
-      {"cast", cast},
-      {"conflict", conflict},
-      {"copy", names_columns},
-      {"create", creates},
-      {"cube", grouping},
-      {"delete", change},
-      {"delimiter", literal_follows},
-      {"distinct", distinct},
-      {"encoding", literal_follows},
-      {"escape", literal_follows},
-      {"execute", execute},
-      {"exists", names_columns},
-      {"extract", from_inside},
-      {"fetch", fetch},
-      {"filter", window},
-      {"first", fetched},
-      {"for", for_},
-      {"format", literal_follows},
-      {"from", from},
-      {"function", names_columns},
-      {"global", creates},
-      {"group", sorting},
-      {"grouping", grouping_sets},
-      {"ilike", table_join},
-      {"insert", change},
-      {"into", into},
-      {"is", table_join},
-      {"isnull", table_join},
-      {"join", table_join},
-      {"key", key},
-      {"language", literal_follows},
-      {"left", table_join},
-      {"like", table_join},
-      {"local", creates},
-      {"materialized", materialized},
-      {"merge", change},
-      {"next", fetched},
-      {"not", not_},
-      {"notnull", table_join},
-      {"on", on},
-      {"operator", operator_},
-      {"order", sorting},
-      {"over", window},
-      {"overlaps", table_join},
-      {"overlay", from_inside},
-      {"partition", sorting},
-      {"password", literal_follows},
-      {"path", literal_follows},
-      {"prepare", names_columns},
-      {"prepared", literal_follows},
-      {"procedure", names_columns},
-      {"program", literal_follows},
-      {"quote", literal_follows},
-      {"recursive", names_columns},
-      {"references", names_columns},
-      {"replace", creates},
-      {"right", table_join},
-      {"rollup", grouping},
-      {"schema", literal_follows},
-      {"set", set},
-      {"sets", sets},
-      {"share", share},
-      {"similar", table_join},
-      {"snapshot", literal_follows},
-      {"substring", from_inside},
-      {"table", names_columns},
-      {"temp", temp},
-      {"temporary", temp},
-      {"time", time},
-      {"treat", cast},
-      {"trim", from_inside},
-      {"uescape", uescape},
-      {"update", change},
-      {"with", names_columns},
-      {"zone", zone},
-  };
-  static_assert(std::ranges::is_sorted(kWords, {}, [](const auto& pair) { return pair.first; }));
-  const auto* found =
-      std::ranges::lower_bound(kWords, lower, {}, [](const auto& pair) { return pair.first; });
-  return found != std::end(kWords) && found->first == lower ? found->second : other;
-}
-
 void SuspicionWatch::on_token(const Token& token) {
   Seen seen{.kind = token.kind};
   bool is_name = token.kind == TokenKind::word || token.kind == TokenKind::quoted_identifier;
   if (is_name) {
     on_name(token);
     seen.unquoted = token.kind == TokenKind::word;
-    if (seen.unquoted && qualifier_.empty()) seen.word = word_of(name_);
+    if (seen.unquoted && qualifier_.empty()) seen.word = watched_word(name_);
     if (seen.word != Word::other) on_word(seen.word);
   } else if (token.is_symbol('.')) {
     seen.symbol = '.';
@@ -171,9 +46,13 @@ void SuspicionWatch::on_token(const Token& token) {
 Suspicions SuspicionWatch::take() {
   end_cast();
   in_name_ = false;
+  if (set_config_depth_ > 0) suspect(Suspicion::set_config);
+  set_config_depth_ = 0;
   Suspicions found = std::exchange(suspicions_, {});
   last_ = before_last_ = before_name_ = before_name_further_ = {};
-  closed_before_alias_ = false;
+  bool sets = found.has_any_of({Suspicion::set_config, Suspicion::set_config_local});
+  if (sets && names_seed_) found.add(Suspicion::setseed);
+  closed_before_alias_ = explains_ = names_seed_ = false;
   depth_ = 0;
   return found;
 }
@@ -183,6 +62,7 @@ void SuspicionWatch::on_name(const Token& token) {
     qualifier_.swap(name_);
   } else {
     end_cast();
+    before_text_.swap(name_);
     qualifier_.clear();
     before_name_ = last_;
     before_name_further_ = before_last_;
@@ -211,8 +91,15 @@ void SuspicionWatch::on_word(Word word) {
       }
       break;
     case Word::share:
+      suspect(Suspicion::may_write);
+      break;
     case Word::into:
       suspect(Suspicion::may_write);
+      // INSERT and MERGE, or else SELECT … INTO.
+      if (last_.word != Word::change) suspect(Suspicion::may_define);
+      break;
+    case Word::explain:
+      explains_ = explains_ || is_first();
       break;
     case Word::temp:
       if (last_.word == Word::creates || last_.word == Word::into) {
@@ -225,7 +112,10 @@ void SuspicionWatch::on_word(Word word) {
       }
       break;
     case Word::execute:
-      suspect(Suspicion::runs_prepared | Suspicion::may_write);
+      // Not: GRANT EXECUTE, CREATE TRIGGER … EXECUTE FUNCTION.
+      if (is_first() || explains_ || last_.word == Word::as) {
+        suspect(Suspicion::runs_prepared | Suspicion::may_write);
+      }
       break;
     case Word::uescape:
       // The name before was read with the wrong escapes.
@@ -241,11 +131,12 @@ void SuspicionWatch::on_string(const Token& token) {
   if (token.text.size() > kPgTemp.size()) {
     append_lower(lower, token.text, syntax_.encoding);
     if (lower.contains(kPgTemp)) suspect(Suspicion::temp_objects);
+  } else if (equal_ignoring_case(token.text, "'seed'")) {
+    names_seed_ = true;
   }
   // mytype 'literal'
   bool behind_name = in_name_ && !last_.is('.');
-  bool is_first_word = before_name_.kind == TokenKind::symbol && before_name_.symbol == '\0';
-  if (behind_name && !is_first_word && last_.word != Word::literal_follows &&
+  if (behind_name && !is_first() && last_.word != Word::literal_follows &&
       last_.word != Word::zone && last_.word != Word::uescape && !is_syntax()) {
     end_type();
   }
@@ -256,9 +147,20 @@ void SuspicionWatch::on_symbol(const Token& token) {
   if (c == '(') {
     open();
   } else if (c == ')') {
+    if (depth_ > 0 && depth_ == set_config_depth_) close_set_config();
     closed_before_alias_ = (level() & kAliasMayFollow) != 0;
     if (depth_ > 0) --depth_;
+  } else if (c == ',' && depth_ == set_config_depth_) {
+    ++commas_;
   }
+}
+
+// set_config(…, …, true) lasts as long as the transaction. With any other third argument who knows.
+void SuspicionWatch::close_set_config() {
+  bool is_local = commas_ == 2 && before_name_.is(',') && in_name_ && last_.unquoted &&
+                  qualifier_.empty() && name_ == "true";
+  suspect(is_local ? Suspicion::set_config_local : Suspicion::set_config);
+  set_config_depth_ = 0;
 }
 
 void SuspicionWatch::open() {
@@ -267,7 +169,14 @@ void SuspicionWatch::open() {
   if (behind_name) {
     if (is_call()) {
       bool own = qualifier_.empty() || qualifier_ == "pg_catalog";
-      suspect(suspicions_of_call(name_));
+      Suspicions suspicions = suspicions_of_call(name_);
+      if (suspicions.has(Suspicion::set_config) && own && set_config_depth_ == 0) {
+        // Its last argument will tell.
+        set_config_depth_ = depth_ + 1;
+        commas_ = 0;
+        suspicions = {};
+      }
+      suspect(suspicions);
       if (!own) suspect(Suspicion::opaque | Suspicion::may_write);
     }
     if (last_.word == Word::cast) level |= kCast;
@@ -299,19 +208,18 @@ bool SuspicionWatch::is_syntax() const {
 
 bool SuspicionWatch::is_call() const {
   if (is_syntax()) return false;
-  bool first = before_name_.kind == TokenKind::symbol && before_name_.symbol == '\0';
-  if (first) return false;
+  if (is_first()) return false;
   switch (last_.word) {
     case Word::operator_:
       return false;
     case Word::window:
-      if (before_name_.is(')')) return false;
+      if (before_name_.is(')') && closed_before_alias_) return false;
       break;
     case Word::grouping:
-      if (before_name_.word == Word::by) return false;
+      if (before_name_.word == Word::by && before_name_further_.word == Word::group) return false;
       break;
     case Word::by:
-      if (before_name_.word == Word::sorting) return false;
+      if (before_name_.word == Word::sorting || before_name_.word == Word::group) return false;
       break;
     case Word::sets:
       if (before_name_.word == Word::grouping_sets) return false;
@@ -330,7 +238,15 @@ bool SuspicionWatch::is_call() const {
       break;
     case Word::set:
       // UPDATE … SET (a, b) = …
-      return false;
+      if (suspicions_.has(Suspicion::may_fire_triggers) && !before_name_.is_symbol() &&
+          keyword_class(before_text_) == KeywordClass::none) {
+        return false;
+      }
+      break;
+    case Word::change:
+      // MERGE … THEN INSERT (a, b) VALUES …
+      if (before_name_.unquoted && before_text_ == "then") return false;
+      break;
     default:
       break;
   }

@@ -6,6 +6,7 @@
 
 #include "sql/lexer.h"
 #include "sql/suspicions.h"
+#include "sql/watched_word.h"
 
 namespace trunkline::sql {
 
@@ -21,14 +22,14 @@ class SuspicionWatch {
   Suspicions take();
 
  private:
-  // The words that matter here, where they are not quoted and not part of a longer name.
-  enum class Word : uint8_t;
+  using Word = WatchedWord;
   struct Seen {
     TokenKind kind = TokenKind::symbol;
     char symbol = '\0';  // also zero at the beginning of the statement
-    Word word{};
+    Word word = Word::other;
     bool unquoted = false;
 
+    bool is_symbol() const { return kind == TokenKind::symbol; }
     bool is(char c) const { return kind == TokenKind::symbol && symbol == c; }
   };
   // Of a parenthesis that is open.
@@ -41,16 +42,16 @@ class SuspicionWatch {
   };
   static constexpr size_t kLevelsMax = 64;
 
-  static Word word_of(std::string_view lower);
-  static Word word_of_token(std::string_view lower, bool unquoted, bool qualified);
-
   void on_name(const Token& token);
   void on_word(Word word);
   void on_string(const Token& token);
   void on_symbol(const Token& token);
   void open();
+  void close_set_config();
   void end_cast();
   void end_type();
+  // The name at hand is the statement's first word.
+  bool is_first() const { return before_name_.is('\0'); }
   bool is_call() const;
   bool is_syntax() const;
   bool is_type() const;
@@ -63,10 +64,16 @@ class SuspicionWatch {
   Seen before_last_;
   Seen before_name_;          // what stood before the first part of the name at hand
   Seen before_name_further_;  // and before that
+  std::string before_text_;   // if that was a name
   bool in_name_ = false;      // the last token was a name, or the dot behind it
   std::string name_;          // its last part, folded
   std::string qualifier_;     // the part before that
   bool closed_before_alias_ = false;
+  bool explains_ = false;
+  // Within a call of set_config(): how deep its arguments are, and how many commas between them.
+  uint64_t set_config_depth_ = 0;
+  uint64_t commas_ = 0;
+  bool names_seed_ = false;
   uint64_t depth_ = 0;
   std::array<uint8_t, kLevelsMax> levels_{};
 };

@@ -6,8 +6,10 @@
 namespace trunkline::sql {
 
 // What a text may do that its statements do not say by their kind. A suspicion that is wrong costs
-// a probe; one that is missing gives wrong results. So the rule is to suspect.
+// a probe; one that is missing gives wrong results. So the rule is to suspect. But operators, casts
+// and types are taken to be what their names say, where those are PostgreSQL's own.
 enum class Suspicion : uint32_t {
+  // Of any setting; where its name is a parameter that may be "seed", which setseed() sets.
   set_config = 1U << 0,
   session_lock = 1U << 1,  // pg_advisory_lock and its kin, also the unlocking; not the _xact_ ones
   setseed = 1U << 2,
@@ -15,7 +17,8 @@ enum class Suspicion : uint32_t {
   reads_sequence = 1U << 4,  // currval, lastval
   notifies = 1U << 5,        // pg_notify
   temp_objects = 1U << 6,
-  // Runs code that is not seen: DO, CALL, a function that is not known to be harmless.
+  // Runs code that is not seen, and may do any of this: DO, CALL, a function that is not known to
+  // be harmless.
   opaque = 1U << 7,
   may_fire_triggers = 1U << 8,
   // Not certainly a plain read.
@@ -28,20 +31,24 @@ enum class Suspicion : uint32_t {
   runs_prepared = 1U << 13,
   // Casts to a type that is not PostgreSQL's own: a domain's checks may call anything.
   unknown_types = 1U << 14,
+  // DDL, also as SELECT INTO: plans made before may be of another time.
+  may_define = 1U << 15,
+  // set_config(…, …, true): as SET LOCAL, which nothing is left of after the transaction.
+  set_config_local = 1U << 16,
 };
 
 class Suspicions {
  public:
   constexpr Suspicions() = default;
-  constexpr Suspicions(Suspicion one)
-      : bits_(static_cast<uint32_t>(one)) {}  // NOLINT: a set of one
+  // A set of one, also implicitly.
+  constexpr Suspicions(Suspicion one) : bits_(static_cast<uint32_t>(one)) {}
   constexpr Suspicions(std::initializer_list<Suspicion> some) {
     for (Suspicion one : some) add(one);
   }
   // For a text that could not be followed.
   static constexpr Suspicions all() {
     Suspicions every;
-    every.bits_ = (static_cast<uint32_t>(Suspicion::unknown_types) << 1) - 1;
+    every.bits_ = (static_cast<uint32_t>(Suspicion::set_config_local) << 1) - 1;
     return every;
   }
 

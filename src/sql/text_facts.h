@@ -45,7 +45,9 @@ class TextFacts {
   }
   bool is_read_only() const { return !suspicions_.has(Suspicion::may_write); }
   // It can not be forwarded as it stands, if prepared statements and settings are the proxy's.
-  bool needs_rewrite() const { return kinds_.has_any_of(kRewrittenKinds); }
+  bool needs_rewrite() const {
+    return kinds_.has_any_of(kRewrittenKinds) || suspicions_.has(Suspicion::runs_prepared);
+  }
 
   size_t memory_bytes() const;
 

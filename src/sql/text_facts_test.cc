@@ -31,6 +31,8 @@ TEST(TextFacts, TellWhereStatementsStand) {
     parts.push_back(text.substr(statement.span.offset, statement.span.length));
   }
   EXPECT_EQ(parts, (std::vector<std::string>{"select 1", "prepare p as  select 2", "select 3"}));
+  Span name = facts->statements()[1].name_span;
+  EXPECT_EQ(text.substr(name.offset, name.length), "p");
   Span body = facts->statements()[1].body;
   EXPECT_EQ(text.substr(body.offset, body.length), "  select 2");
 }
@@ -56,8 +58,9 @@ TEST(TextFacts, ArePlainForWhoTrusts) {
 }
 
 TEST(TextFacts, SayWhatMustBeRewritten) {
-  for (const char* text : {"prepare p as select 1", "execute p", "deallocate p", "deallocate all",
-                           "reset a", "select 1; reset all", "discard all"}) {
+  for (const char* text :
+       {"prepare p as select 1", "execute p", "deallocate p", "deallocate all", "reset a",
+        "select 1; reset all", "discard all", "explain execute p", "create table t as execute p"}) {
     EXPECT_TRUE(TextFacts::of(text, {})->needs_rewrite()) << text;
   }
 }
