@@ -1,0 +1,113 @@
+"""Starts what the suite runs against: PostgreSQL, and PgBouncer or Trunkline in front of it.
+
+Free loopback ports, a temporary folder, programs ended by pid: also when the suite fails.
+"""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Callable, Dict, List, Optional
+
+from lib.certs import TestCertificates
+from lib.postgres import Cluster, Template
+from lib.processes import Program, free_port, give_to, wait_until
+from lib.trunkline import Trunkline, base_config
+from semantics.stage import Target
+
+PGBOUNCER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+USER, DATABASE = "trusty", "app"
+
+
+class Refused(Exception):
+    """The program does not take the configuration the suite needs."""
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Site:
+    """A folder with a started PostgreSQL and the proxies in front of it."""
+
+    def __init__(self, postgres: int = 15) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="trunkline-semantics-"))
+        self.folder.chmod(0o755)
+        self.cluster: Optional[Cluster] = None
+        self.stops: List[Callable[[], object]] = []
+        self.proxy_version = ""
+        try:
+            certificates = TestCertificates(self.folder / "certs")
+            self.cluster = Template(postgres, self.folder, certificates).cluster().start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def proxies(self, name: str) -> Dict[int, Target]:
+        """By pool size, 1 and 2."""
+        start = {"pgbouncer": self._pgbouncer, "trunkline": self._trunkline}[name]
+        assert self.cluster is not None
+        return {size: Target(name, ("127.0.0.1", start(self.cluster, size)),
+                             restart_server=self.cluster.restart) for size in (1, 2)}
+
+    def _pgbouncer(self, cluster: Cluster, size: int) -> int:
+        """As Debian installs it, but for transaction mode, the size, and quick reconnects."""
+        port, users = free_port(), self.folder / "users.txt"
+        users.write_text(f'"{USER}" ""\n"postgres" ""\n', encoding="ascii")
+        config = self.folder / f"pgbouncer-{size}.ini"
+        config.write_text(f"""[databases]
+* = host=127.0.0.1 port={cluster.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = {size}
+server_login_retry = 0.2
+""", encoding="ascii")
+        for path in (users, config):
+            give_to(path, cluster.user)
+        said = subprocess.run([PGBOUNCER, "--version"], check=True, stdout=subprocess.PIPE,
+                              text=True)
+        self.proxy_version = said.stdout.splitlines()[0]
+        program = Program([PGBOUNCER, config], self.folder / f"pgbouncer-{size}.log", cluster.user)
+        self.stops.append(program.kill)
+        wait_until(lambda: accepts(port), f"PgBouncer accepts on {port}")
+        return port
+
+    def _trunkline(self, cluster: Cluster, size: int) -> int:
+        config = base_config(
+            upstreams={"main": {"servers": [{"host": cluster.host, "port": cluster.port}],
+                                "tls": {"mode": "disable"},
+                                "pool": {"mode": "transaction", "size": size}}},
+            routes=[{"upstream": "main"}])
+        proxy = Trunkline(self.folder, config, f"trunkline-{size}")
+        refuse_unknown(proxy)
+        self.stops.append(proxy.stop)
+        proxy.start()
+        return proxy.addresses()[0][1]
+
+    def stop(self) -> None:
+        """End the proxies, then the server, then the folder; every part even when one fails."""
+        stops = [*self.stops, *([self.cluster.stop] if self.cluster else [])]
+        try:
+            for stop in stops:
+                try:
+                    stop()
+                except AssertionError as error:
+                    print(f"while stopping: {error}")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def refuse_unknown(proxy: Trunkline) -> None:
+    """Raise Refused when the binary does not know `pool` yet."""
+    from lib.trunkline import binary  # here: it may skip a test
+    checked = subprocess.run([binary(), "check", "--config", proxy.config_path], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if checked.returncode != 0:
+        raise Refused(f"the binary refuses transaction pooling: {checked.stdout.strip()[-300:]}")
