@@ -1,1 +1,1 @@
-"""What clients must see under transaction pooling, checked against any proxy; see tests/README.md."""
+"""What clients must see under transaction pooling, against any proxy; see tests/README.md."""

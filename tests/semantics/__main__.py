@@ -7,7 +7,7 @@ from typing import Dict, List, Tuple
 
 from semantics import report, start
 from semantics.case import ROWS, Case, load
-from semantics.play import CASE_SECONDS, Verdict, judge
+from semantics.play import CASE_SECONDS, Verdict, comparable, judge
 from semantics.stage import Lab, Target
 
 
@@ -60,7 +60,7 @@ def run(cases: List[Case], lab: Lab, direct: Target, proxies: Dict[int, Target],
     verdicts: List[Verdict] = []
     for case in cases:
         proxy = proxies.get(case.pool)
-        if proxy is None or (proxy.direct and not case.direct):
+        if proxy is None or (proxy.direct and not comparable(case, lab)):
             continue
         verdicts.append(judge(case, lab, direct, proxy, options.timeout))
         if not verdicts[-1].passed:

@@ -1,5 +1,6 @@
 """A client that keeps its transcript: what it sent, in words, and what it was answered."""
 
+import hashlib
 import select
 import time
 from typing import Iterable, List, Optional, Sequence, Tuple
@@ -9,6 +10,7 @@ from lib.pgdecode import Message
 from lib.pgwire import Bytes, ServerClosed, Wire
 
 READ_SECONDS = 5.0  # the longest a client waits for the next bytes of an answer
+LONG_BYTES = 1 << 16  # longer values stand in transcripts as their length and hash
 
 
 class Unanswered(Exception):
@@ -116,6 +118,8 @@ class Client:
 
     def _keep(self, message: Message) -> tuple:
         found = pgwire.decode(message)
+        if len(message.body) > LONG_BYTES:
+            found = (found[0], tuple(_short(each) for each in found[1]))
         self.transcript.append(found)
         return found
 
@@ -220,8 +224,21 @@ class Client:
                   note=f"execute {statement!r} {list(values)}")
         return self.ready()
 
+    def long_row(self) -> int:
+        """Read one row of a single column that nobody should hold whole: the value's length."""
+        self.until("T")
+        kind, size = self.wire.read_bytes(1), int.from_bytes(self.wire.read_bytes(4), "big") - 10
+        self.wire.read_bytes(6)  # one column, and its length once more
+        hashed, left = hashlib.sha256(), size
+        while left:
+            piece = self.wire.read_bytes(min(left, LONG_BYTES))
+            hashed.update(piece)
+            left -= len(piece)
+        self.transcript.append(("long row", (kind, size, hashed.hexdigest())))
+        return size
+
     def notified(self, count: int = 1, seconds: float = 2.0) -> List[Tuple[str, str]]:
-        """Channel and payload of notifications that come while idle: count, or what came in time."""
+        """Channel and payload of what comes while idle: so many, or what came in time."""
         found: List[Tuple[str, str]] = []
         deadline = time.monotonic() + seconds
         while len(found) < count and not (self.silent(max(0, deadline - time.monotonic()))):
@@ -244,6 +261,12 @@ class Client:
 
     def close(self) -> None:
         self.wire.close()
+
+
+def _short(value: object) -> object:
+    if isinstance(value, bytes) and len(value) > LONG_BYTES:
+        return f"{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}".encode()
+    return value
 
 
 def batch(sql: str, values: Sequence[Optional[Bytes]] = (), statement: str = "",

@@ -10,6 +10,7 @@ from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
 from lib import pgwire
 from lib.pgwire import Bytes, ServerClosed, Wire
+from lib.processes import resident_bytes
 from semantics import schema
 from semantics.case import Case
 from semantics.client import Client
@@ -31,6 +32,7 @@ class Target:
     name: str
     address: Address
     direct: bool = False
+    pid: int = 0
     restart_server: Optional[Callable[[], None]] = None
 
 
@@ -155,6 +157,17 @@ class Stage:
         """Restart PostgreSQL behind the proxy. Directly: nothing."""
         if not self.direct and self.target.restart_server is not None:
             self.target.restart_server()
+
+    def bounded(self, play: Callable[[], object], growth_bytes: int) -> None:
+        """Play, and see that the proxy's memory has not grown past a bound, where it is known."""
+        if not self.target.pid:
+            play()
+            return
+        before = resident_bytes(self.target.pid)
+        play()
+        grown = resident_bytes(self.target.pid) - before
+        self.must(grown <= growth_bytes, f"the proxy's memory grew by {grown >> 20} MiB, at most "
+                  f"{growth_bytes >> 20} MiB")
 
     def running(self, text: str) -> int:
         """How many backends of the test user run a query that contains `text`."""

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 from lib.certs import TestCertificates
 from lib.postgres import Cluster, Template
@@ -49,10 +49,14 @@ class Site:
         """By pool size, 1 and 2."""
         start = {"pgbouncer": self._pgbouncer, "trunkline": self._trunkline}[name]
         assert self.cluster is not None
-        return {size: Target(name, ("127.0.0.1", start(self.cluster, size)),
-                             restart_server=self.cluster.restart) for size in (1, 2)}
+        found: Dict[int, Target] = {}
+        for size in (1, 2):
+            port, pid = start(self.cluster, size)
+            found[size] = Target(name, ("127.0.0.1", port), pid=pid,
+                                 restart_server=self.cluster.restart)
+        return found
 
-    def _pgbouncer(self, cluster: Cluster, size: int) -> int:
+    def _pgbouncer(self, cluster: Cluster, size: int) -> Tuple[int, int]:
         """As Debian installs it, but for transaction mode, the size, and quick reconnects."""
         port, users = free_port(), self.folder / "users.txt"
         users.write_text(f'"{USER}" ""\n"postgres" ""\n', encoding="ascii")
@@ -77,9 +81,9 @@ server_login_retry = 0.2
         program = Program([PGBOUNCER, config], self.folder / f"pgbouncer-{size}.log", cluster.user)
         self.stops.append(program.kill)
         wait_until(lambda: accepts(port), f"PgBouncer accepts on {port}")
-        return port
+        return port, program.pid
 
-    def _trunkline(self, cluster: Cluster, size: int) -> int:
+    def _trunkline(self, cluster: Cluster, size: int) -> Tuple[int, int]:
         config = base_config(
             upstreams={"main": {"servers": [{"host": cluster.host, "port": cluster.port}],
                                 "tls": {"mode": "disable"},
@@ -89,7 +93,7 @@ server_login_retry = 0.2
         refuse_unknown(proxy)
         self.stops.append(proxy.stop)
         proxy.start()
-        return proxy.addresses()[0][1]
+        return proxy.addresses()[0][1], proxy.pid
 
     def stop(self) -> None:
         """End the proxies, then the server, then the folder; every part even when one fails."""

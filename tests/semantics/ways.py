@@ -83,7 +83,7 @@ WAYS = (SIMPLE, EXTENDED, SQL)
 
 @dataclass(frozen=True)
 class Place:
-    """`moves`: the client is moved to another server connection afterwards; `undone`: rolled back."""
+    """`moves`: the client gets another server connection afterwards; `undone`: rolled back."""
 
     name: str
     play: Callable[[Client, Way, Sequence[str]], None]

@@ -44,7 +44,7 @@ def _reset_all_by_b(way):
         way.run(a, "SET search_path = north")
         for statement in ("RESET ALL", "SET enable_seqscan = on", "DISCARD ALL"):
             way.run(b, statement)
-            stage.equal(way.run(a, SEQSCAN).value, "off", f"a's enable_seqscan after b's {statement}")
+            stage.equal(way.run(a, SEQSCAN).value, "off", f"enable_seqscan after b's {statement}")
             stage.equal(way.run(a, WHOSE).value, "north", f"a's table after b's {statement}")
     return play
 
