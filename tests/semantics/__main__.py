@@ -102,7 +102,7 @@ def main() -> int:
         if site:
             site.stop()
     report.print_table(verdicts)
-    name = site.proxy_version if site and site.proxy_version else options.start or "proxy"
+    name = start.pgbouncer_version() if options.start == "pgbouncer" else options.start or "proxy"
     print(f"    {name}, PostgreSQL {lab.version}, {time.monotonic() - began:.0f} s")
     if options.json:
         report.write_json(options.json, verdicts, {"proxy": name, "postgres": lab.version})

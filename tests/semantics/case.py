@@ -52,6 +52,7 @@ class Case:
     compare: bool = True  # the transcripts must equal PostgreSQL's
     version: int = 0  # the PostgreSQL that direct runs need at least; older: not compared
     heavy: bool = False  # hundreds of megabytes
+    made: bool = False  # one of a product of ways and places
     setup: str = ""  # SQL of the administrator before the play
     teardown: str = ""
     timeout: float = 0.0  # seconds, 0 for the runner's

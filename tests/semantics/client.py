@@ -224,8 +224,9 @@ class Client:
                   note=f"execute {statement!r} {list(values)}")
         return self.ready()
 
-    def long_row(self) -> int:
+    def long_row(self, patience_seconds: float = READ_SECONDS) -> int:
         """Read one row of a single column that nobody should hold whole: the value's length."""
+        self.wire.socket.settimeout(patience_seconds)
         self.until("T")
         kind, size = self.wire.read_bytes(1), int.from_bytes(self.wire.read_bytes(4), "big") - 10
         self.wire.read_bytes(6)  # one column, and its length once more
@@ -234,6 +235,7 @@ class Client:
             piece = self.wire.read_bytes(min(left, LONG_BYTES))
             hashed.update(piece)
             left -= len(piece)
+        self.wire.socket.settimeout(READ_SECONDS)
         self.transcript.append(("long row", (kind, size, hashed.hexdigest())))
         return size
 

@@ -69,4 +69,4 @@ def product(row: str, name: str, state: State, ways: Sequence[Way] = WAYS,
         for place in places:
             pool = 2 if place.moves else state.pool
             add(Case(row, f"{name}, {way.name}, {place.name}", _script(state, way, place),
-                     pool=pool, setup=state.setup, teardown=state.teardown))
+                     pool=pool, setup=state.setup, teardown=state.teardown, made=True))

@@ -29,6 +29,5 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {user}, semantics_other;
 
 RESET = """
 DELETE FROM notes;
-ALTER SEQUENCE counter RESTART;
-ALTER SEQUENCE other_counter RESTART;
+SELECT setval('counter', 1, false), setval('other_counter', 500, false);
 """

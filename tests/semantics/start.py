@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 from lib.certs import TestCertificates
 from lib.postgres import Cluster, Template
 from lib.processes import Program, free_port, give_to, wait_until
-from lib.trunkline import Trunkline, base_config
+from lib.trunkline import Trunkline, base_config, binary
 from semantics.stage import Target
 
 PGBOUNCER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
@@ -37,7 +37,6 @@ class Site:
         self.folder.chmod(0o755)
         self.cluster: Optional[Cluster] = None
         self.stops: List[Callable[[], object]] = []
-        self.proxy_version = ""
         try:
             certificates = TestCertificates(self.folder / "certs")
             self.cluster = Template(postgres, self.folder, certificates).cluster().start()
@@ -47,21 +46,52 @@ class Site:
 
     def proxies(self, name: str) -> Dict[int, Target]:
         """By pool size, 1 and 2."""
-        start = {"pgbouncer": self._pgbouncer, "trunkline": self._trunkline}[name]
         assert self.cluster is not None
-        found: Dict[int, Target] = {}
-        for size in (1, 2):
-            port, pid = start(self.cluster, size)
-            found[size] = Target(name, ("127.0.0.1", port), pid=pid,
-                                 restart_server=self.cluster.restart)
-        return found
+        return proxies(name, self.folder, self.cluster, self.stops)
 
-    def _pgbouncer(self, cluster: Cluster, size: int) -> Tuple[int, int]:
-        """As Debian installs it, but for transaction mode, the size, and quick reconnects."""
-        port, users = free_port(), self.folder / "users.txt"
-        users.write_text(f'"{USER}" ""\n"postgres" ""\n', encoding="ascii")
-        config = self.folder / f"pgbouncer-{size}.ini"
-        config.write_text(f"""[databases]
+    def stop(self) -> None:
+        """End the proxies, then the server, then the folder."""
+        try:
+            stop_all([*self.stops, *([self.cluster.stop] if self.cluster else [])])
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def stop_all(stops: List[Callable[[], object]]) -> None:
+    """Call every one, also when one finds fault."""
+    for stop in stops:
+        try:
+            stop()
+        except AssertionError as error:
+            print(f"while stopping: {error}")
+
+
+def proxies(name: str, folder: Path, cluster: Cluster,
+            stops: List[Callable[[], object]]) -> Dict[int, Target]:
+    """Start the proxies of both pool sizes; what stops them is added to `stops`."""
+    start = {"pgbouncer": start_pgbouncer, "trunkline": start_trunkline}[name]
+    found: Dict[int, Target] = {}
+    for size in (1, 2):
+        port, pid, stop = start(folder, cluster, size)
+        stops.append(stop)
+        found[size] = Target(name, ("127.0.0.1", port), pid=pid, restart_server=cluster.restart)
+    return found
+
+
+Started = Tuple[int, int, Callable[[], object]]  # port, pid, and what ends it
+
+
+def pgbouncer_version() -> str:
+    said = subprocess.run([PGBOUNCER, "--version"], check=True, stdout=subprocess.PIPE, text=True)
+    return said.stdout.splitlines()[0]
+
+
+def start_pgbouncer(folder: Path, cluster: Cluster, size: int) -> Started:
+    """As Debian installs it, but for transaction mode, the size, and quick reconnects."""
+    port, users = free_port(), folder / "users.txt"
+    users.write_text(f'"{USER}" ""\n"postgres" ""\n', encoding="ascii")
+    config = folder / f"pgbouncer-{size}.ini"
+    config.write_text(f"""[databases]
 * = host=127.0.0.1 port={cluster.port}
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -73,45 +103,28 @@ pool_mode = transaction
 default_pool_size = {size}
 server_login_retry = 0.2
 """, encoding="ascii")
-        for path in (users, config):
-            give_to(path, cluster.user)
-        said = subprocess.run([PGBOUNCER, "--version"], check=True, stdout=subprocess.PIPE,
-                              text=True)
-        self.proxy_version = said.stdout.splitlines()[0]
-        program = Program([PGBOUNCER, config], self.folder / f"pgbouncer-{size}.log", cluster.user)
-        self.stops.append(program.kill)
+    for path in (users, config):
+        give_to(path, cluster.user)
+    program = Program([PGBOUNCER, config], folder / f"pgbouncer-{size}.log", cluster.user)
+    try:
         wait_until(lambda: accepts(port), f"PgBouncer accepts on {port}")
-        return port, program.pid
-
-    def _trunkline(self, cluster: Cluster, size: int) -> Tuple[int, int]:
-        config = base_config(
-            upstreams={"main": {"servers": [{"host": cluster.host, "port": cluster.port}],
-                                "tls": {"mode": "disable"},
-                                "pool": {"mode": "transaction", "size": size}}},
-            routes=[{"upstream": "main"}])
-        proxy = Trunkline(self.folder, config, f"trunkline-{size}")
-        refuse_unknown(proxy)
-        self.stops.append(proxy.stop)
-        proxy.start()
-        return proxy.addresses()[0][1], proxy.pid
-
-    def stop(self) -> None:
-        """End the proxies, then the server, then the folder; every part even when one fails."""
-        stops = [*self.stops, *([self.cluster.stop] if self.cluster else [])]
-        try:
-            for stop in stops:
-                try:
-                    stop()
-                except AssertionError as error:
-                    print(f"while stopping: {error}")
-        finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    except BaseException:
+        program.kill()
+        raise
+    return port, program.pid, program.kill
 
 
-def refuse_unknown(proxy: Trunkline) -> None:
-    """Raise Refused when the binary does not know `pool` yet."""
-    from lib.trunkline import binary  # here: it may skip a test
+def start_trunkline(folder: Path, cluster: Cluster, size: int) -> Started:
+    """With a transaction pool; raises Refused when the binary does not know `pool`."""
+    config = base_config(
+        upstreams={"main": {"servers": [{"host": cluster.host, "port": cluster.port}],
+                            "tls": {"mode": "disable"},
+                            "pool": {"mode": "transaction", "size": size}}},
+        routes=[{"upstream": "main"}])
+    proxy = Trunkline(folder, config, f"trunkline-{size}")
     checked = subprocess.run([binary(), "check", "--config", proxy.config_path], text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if checked.returncode != 0:
-        raise Refused(f"the binary refuses transaction pooling: {checked.stdout.strip()[-300:]}")
+        raise Refused(f"no transaction pooling: {checked.stdout.strip()[-300:]}")
+    proxy.start()
+    return proxy.addresses()[0][1], proxy.pid, proxy.stop

@@ -3,38 +3,39 @@
 from semantics.case import case
 from semantics.product import State, product
 from semantics.stage import Stage
-from semantics.ways import KEPT, PROTOCOL, ROLLED_BACK, WAYS, Way
+from semantics.ways import (ALONE, BATCH, BLOCK, KEPT, MOVED, PIPELINE, PROTOCOL, ROLLED_BACK,
+                            WAYS, Way)
 
 SEQSCAN = "SELECT current_setting('enable_seqscan')"
 USER = "SELECT current_user"
+FEW = (ALONE, BLOCK, PIPELINE, BATCH, MOVED)
 OFF, ON = [(SEQSCAN, "off")], [(SEQSCAN, "on")]
 
 product("H3", "set_config()", State(
     ["SELECT set_config('enable_seqscan', 'off', false)"], own=OFF, other=ON),
     places=KEPT + ROLLED_BACK)
 product("H3", "local set_config()", State(
-    ["SELECT set_config('enable_seqscan', 'off', true)"], own=ON, other=ON))
+    ["SELECT set_config('enable_seqscan', 'off', true)"], own=ON, other=ON), places=FEW)
 product("H3", "SET LOCAL", State(
-    ["SET LOCAL enable_seqscan = off", SEQSCAN], own=ON, other=ON))
+    ["SET LOCAL enable_seqscan = off", SEQSCAN], own=ON, other=ON), places=FEW)
 product("H3", "a function that sets for its caller", State(
-    ["SELECT quiet_set('enable_seqscan', 'off')"], own=OFF, other=ON),
-    places=KEPT + ROLLED_BACK)
+    ["SELECT quiet_set('enable_seqscan', 'off')"], own=OFF, other=ON))
 product("H3", "SET ROLE", State(
     ["SET ROLE semantics_other"], own=[(USER, "semantics_other")], other=[(USER, "trusty")]),
     places=KEPT + ROLLED_BACK)
 product("H3", "SET SESSION CHARACTERISTICS", State(
     ["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"],
     own=[("INSERT INTO notes VALUES (1)", "!25006")],
-    other=[("SHOW transaction_read_only", "off")]))
+    other=[("SHOW transaction_read_only", "off")]), places=FEW)
 product("H3", "SET TRANSACTION", State(
     ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"],
     own=[("SHOW transaction_isolation", "read committed")],
-    other=[("SHOW transaction_isolation", "read committed")]), ways=PROTOCOL)
+    other=[("SHOW transaction_isolation", "read committed")]), ways=PROTOCOL, places=FEW)
 product("H3", "a SET that fails", State(
     ["SET work_mem = '5MB'", "SET work_mem = 'much'"],
     own=[("SELECT current_setting('work_mem')", "5MB")],
-    other=[("SELECT current_setting('work_mem')", "4MB")]),
-    places=[place for place in KEPT if place.name not in ("in a block", "in one batch")])
+    other=[("SELECT current_setting('work_mem')", "4MB")]), ways=PROTOCOL,
+    places=(ALONE, PIPELINE, MOVED))
 
 # Scripts of a, told by what enable_seqscan and work_mem are afterwards.
 SCRIPTS = {

@@ -46,10 +46,11 @@ def _notifies(way: Way, place: Place):
 
 for _way in WAYS:
     for _place in KEPT + ROLLED_BACK:
-        add(Case("I", f"LISTEN, {_way.name}, {_place.name}", _listens(_way, _place),
+        add(Case("I", f"LISTEN, {_way.name}, {_place.name}", _listens(_way, _place), made=True,
                  pool=2 if _place.moves or _way.name == "SQL-level" else 1))
         if not _place.moves:
-            add(Case("I", f"NOTIFY, {_way.name}, {_place.name}", _notifies(_way, _place)))
+            add(Case("I", f"NOTIFY, {_way.name}, {_place.name}", _notifies(_way, _place),
+                     made=True))
 
 
 @case("I", "pg_notify()")

@@ -14,7 +14,7 @@ def _served(stage: Stage, *clients: Client) -> None:
         stage.equal(client.simple("SELECT 'served'").value, "served", client.name)
 
 
-# -- C: several Syncs in one write. A letter is a message. -------
+# -- C: several Syncs in one write. A letter is a message -----------------------------------------
 
 LETTERS = {"S": SYNC, "q": pgwire.query("SELECT 'query'"), "b": batch("SELECT 'batch'"),
            "e": batch(ERROR), "B": pgwire.query("BEGIN"), "C": pgwire.query("COMMIT"),

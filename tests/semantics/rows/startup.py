@@ -80,7 +80,7 @@ for _version, _name, _more in ((VERSION_3_0, "3.0", {}), (VERSION_3_2, "3.2", NE
         for client in (a, b):
             stage.equal(client.simple("SELECT 'served'").value, "served", client.name)
 
-    @case("A", f"a key of {_name} cut short or altered does nothing", pool=2, **_more)
+    @case("A", f"an altered key of {_name} does nothing", pool=2, **_more)
     def _altered(stage: Stage, version=_version) -> None:
         a = _speaking(stage, "a", version)
         key, pid = a.wire.session.key, a.wire.session.pid
