@@ -6,15 +6,18 @@ semantics` runs the same cases against any proxy.
 """
 
 import os
+import socket
+import time
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
 import pytest
 
 from lib.postgres import Cluster
+from lib.relay import PlainRelay
 from semantics.case import ROWS, Case, load
-from semantics.play import comparable, judge, play
-from semantics.stage import Lab, Target
+from semantics.play import comparable, judge, judge_all, play
+from semantics.stage import Lab, Stage, Target
 from semantics.start import DATABASE, PGBOUNCER, USER, Refused, proxies
 
 CASES = [case for case in load() if not case.heavy]
@@ -104,8 +107,7 @@ def trunklines(server15: Server, session_folder: Path) -> Iterator[Dict[int, Tar
 
 @pytest.mark.parametrize("row", ROWS)
 def test_trunkline_does_what_postgresql_does(server15: Server, trunklines, row: str) -> None:
-    verdicts = [judge(case, server15.lab, server15.direct, trunklines[case.pool])
-                for case in of_row(row)]
+    verdicts = [*judge_all(of_row(row), server15.lab, server15.direct, trunklines)]
     failed = [f"{each.case.title}: {each.failure}" for each in verdicts if not each.passed]
     assert not failed, f"{len(failed)} of {len(verdicts)}:\n" + "\n".join(failed)
 
@@ -127,3 +129,57 @@ def test_what_is_known_of_pgbouncer_comes_out(server15: Server, pgbouncers) -> N
     seen = {title: judge(cases[title], server15.lab, server15.direct,
                          pgbouncers[cases[title].pool]).passed for title in wanted}
     assert seen == wanted
+
+
+def test_a_move_takes_the_client_to_another_server_connection(server15: Server,
+                                                              pgbouncers) -> None:
+    pids = []
+
+    def moves(stage: Stage) -> None:
+        a = stage.client("a")
+        pids.append(a.simple("SELECT pg_backend_pid()").value)
+        stage.move()
+        pids.append(a.simple("SELECT pg_backend_pid()").value)
+
+    outcome = play(Case("H", "moves", moves, pool=2), server15.lab, pgbouncers[2])
+    assert outcome.failure is None
+    assert pids[0] != pids[1]
+
+
+def test_a_relay_that_pools_nothing_passes(server15: Server) -> None:
+    with PlainRelay(server15.lab.address) as relay:
+        target = Target("relay", ("127.0.0.1", relay.port))
+        cases = [case for case in of_row("O") + of_row("Y") if case.pool == 1]
+        failed = [each.case.title for each in judge_all(cases, server15.lab, server15.direct,
+                                                        {1: target}) if not each.passed]
+    assert not failed
+
+
+def test_a_proxy_that_never_answers_fails_each_case_in_time(server15: Server,
+                                                            monkeypatch) -> None:
+    monkeypatch.setattr("semantics.stage.DEAD_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = Target("silent", silent.getsockname())
+        verdicts = [*judge_all(of_row("C"), server15.lab, server15.direct, {1: target})]
+    assert len(verdicts) == len(of_row("C"))
+    assert not any(verdict.passed for verdict in verdicts)
+    assert "not tried" in verdicts[-1].failure
+
+
+def test_a_play_that_never_ends_is_ended(server15: Server) -> None:
+    def hangs(stage: Stage) -> None:
+        stage.client("a")
+        time.sleep(60)
+
+    outcome = play(Case("H", "hangs", hangs), server15.lab, server15.direct, seconds=0.2)
+    assert outcome.failure == "not done after 0.2 s"
+    assert outcome.seconds < 10
+
+
+def test_a_wrong_answer_shows_where_the_transcripts_part(server15: Server) -> None:
+    """What the client sees depends on the target, which no proxy could."""
+    answers = iter(("right", "wrong"))
+    case = Case("H", "differs", lambda stage: stage.client("a").simple(f"SELECT '{next(answers)}'"))
+    verdict = judge(case, server15.lab, server15.direct, server15.direct)
+    assert not verdict.passed
+    assert any("right" in line for line in verdict.difference)

@@ -7,7 +7,7 @@ from typing import Dict, List, Tuple
 
 from semantics import report, start
 from semantics.case import ROWS, Case, load
-from semantics.play import CASE_SECONDS, Verdict, comparable, judge
+from semantics.play import CASE_SECONDS, Verdict, judge_all
 from semantics.stage import Lab, Target
 
 
@@ -58,11 +58,8 @@ def run(cases: List[Case], lab: Lab, direct: Target, proxies: Dict[int, Target],
         options: argparse.Namespace) -> List[Verdict]:
     """Every case whose pool there is; failures are printed as they come."""
     verdicts: List[Verdict] = []
-    for case in cases:
-        proxy = proxies.get(case.pool)
-        if proxy is None or (proxy.direct and not comparable(case, lab)):
-            continue
-        verdicts.append(judge(case, lab, direct, proxy, options.timeout))
+    for verdict in judge_all(cases, lab, direct, proxies, options.timeout):
+        verdicts.append(verdict)
         if not verdicts[-1].passed:
             report.print_failure(verdicts[-1], options.verbose)
     return verdicts

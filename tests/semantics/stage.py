@@ -16,6 +16,7 @@ from semantics.case import Case
 from semantics.client import Client
 
 Address = Tuple[str, int]
+DEAD_SECONDS = 10.0  # a proxy that answers no new client for so long is dead
 PINNED_SECONDS = 0.3  # a holder that gets no connection for so long waits for a pinned one
 BACKENDS = ("FROM pg_stat_activity WHERE usename = '{user}' AND backend_type = 'client backend' "
             "AND pid <> pg_backend_pid()")
@@ -23,6 +24,10 @@ BACKENDS = ("FROM pg_stat_activity WHERE usename = '{user}' AND backend_type = '
 
 class Mismatch(Exception):
     """A client saw something else than it must."""
+
+
+class Dead(Mismatch):
+    """The proxy serves nobody any more, not even after its server connections were ended."""
 
 
 @dataclass
@@ -185,15 +190,15 @@ def settle(lab: Lab, target: Target) -> None:
     """Fresh server connections and tables for the next play; the proxy must serve again."""
     lab.clear()
     lab.sql(schema.RESET)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + DEAD_SECONDS
     while not target.direct:
         try:
-            with Wire(*target.address, timeout=5) as probe:
+            with Wire(*target.address, timeout=DEAD_SECONDS / 3) as probe:
                 if probe.login(lab.user, lab.database).scalar("SELECT 1") == "1":
                     return
         except (OSError, ServerClosed, pgwire.WireError) as error:
             if time.monotonic() > deadline:
-                raise Mismatch(f"the proxy serves nobody any more: {error}") from error
+                raise Dead(f"the proxy serves nobody any more: {error}") from error
             time.sleep(0.02)
 
 

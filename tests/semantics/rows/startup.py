@@ -14,6 +14,7 @@ NEW = {"version": 18}  # PostgreSQL 18 is the first that speaks 3.2
 def _granted(stage: Stage) -> None:
     a = stage.client("a", login=False)
     said = a.try_login(version=VERSION_3_2)
+    stage.equal(said.errors, [], "the login")
     stage.must(not [each for each in said if each[0] == "v"], "no NegotiateProtocolVersion")
     stage.must(5 <= len(a.wire.session.key) <= 256, "the key is longer than 4 bytes")
 
