@@ -7,7 +7,7 @@ from semantics.ways import (ALONE, BATCH, BLOCK, KEPT, MOVED, PIPELINE, PROTOCOL
                             WAYS, Way)
 
 SEQSCAN = "SELECT current_setting('enable_seqscan')"
-USER = "SELECT current_user"
+USER, HIMSELF = "SELECT current_user", "SELECT current_user = session_user"
 FEW = (ALONE, BLOCK, PIPELINE, BATCH, MOVED)
 OFF, ON = [(SEQSCAN, "off")], [(SEQSCAN, "on")]
 
@@ -21,7 +21,7 @@ product("H3", "SET LOCAL", State(
 product("H3", "a function that sets for its caller", State(
     ["SELECT quiet_set('enable_seqscan', 'off')"], own=OFF, other=ON))
 product("H3", "SET ROLE", State(
-    ["SET ROLE semantics_other"], own=[(USER, "semantics_other")], other=[(USER, "trusty")]),
+    ["SET ROLE semantics_other"], own=[(USER, "semantics_other")], other=[(HIMSELF, "t")]),
     places=KEPT + ROLLED_BACK)
 product("H3", "SET SESSION CHARACTERISTICS", State(
     ["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"],
@@ -97,7 +97,7 @@ def _script(name: str, way: Way, moved: bool) -> None:
     statements, wanted = SCRIPTS[name]
     title = f"{name}, {way.name}" + (", moved" if moved else "")
 
-    @case("H3", title, pool=2 if moved else 1)
+    @case("H3", title, pool=2 if moved else 1, made=True)
     def _play(stage: Stage) -> None:
         a, b = stage.clients("a", "b")
         for sql in statements:
@@ -119,11 +119,11 @@ def _role_back(stage: Stage) -> None:
     a, b = stage.clients("a", "b")
     for back in ("RESET ROLE", "SET ROLE NONE", "DISCARD ALL", "SET SESSION AUTHORIZATION DEFAULT"):
         a.simple("SET ROLE semantics_other")
-        stage.equal(b.simple(USER).value, "trusty", "b's user")
+        stage.equal(b.simple(USER).value, stage.lab.user, "b's user")
         stage.equal(a.simple(USER).value, "semantics_other", "a's user")
         a.simple(back)
         b.simple(USER)
-        stage.equal(a.simple(USER).value, "trusty", f"a's user after {back}")
+        stage.equal(a.simple(USER).value, stage.lab.user, f"a's user after {back}")
 
 
 @case("H3", "RESET ALL leaves the role alone")

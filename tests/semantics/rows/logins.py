@@ -314,7 +314,7 @@ def _changes(stage: Stage) -> None:
 def _roles(stage: Stage) -> None:
     a, b = stage.clients("a", "b")
     a.simple("SET ROLE semantics_other")
-    for client, user in ((a, "semantics_other"), (b, "trusty")):
+    for client, user in ((a, "semantics_other"), (b, stage.lab.user)):
         client.parse("s1", "SELECT current_user::text")
         stage.equal(client.execute("s1").value, user, client.name)
     stage.equal(a.execute("s1").value, "semantics_other", "a again")
