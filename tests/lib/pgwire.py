@@ -52,7 +52,7 @@ def request(code: int, rest: bytes = b"") -> bytes:
 
 
 def cancel_request(pid: int, key: bytes) -> bytes:
-    return request(CANCEL_CODE, struct.pack("!I", pid) + key)
+    return request(CANCEL_CODE, struct.pack("!I", pid & 0xFFFFFFFF) + key)  # decoded as signed
 
 
 def query(text: Bytes) -> bytes:

@@ -29,7 +29,8 @@ def _oid(value: int) -> object:
     return "oid" if value >= FIRST_NORMAL_OID else value
 
 
-def _fields(message: tuple) -> tuple:
+def stable_fields(message: tuple) -> tuple:
+    """A message without what differs between two runs: pids, keys, OIDs of user objects."""
     kind, fields = message
     if kind == "K":
         return (kind, ("pid", len(fields[1])))
@@ -48,7 +49,8 @@ def _is_violation(message: tuple) -> bool:
     return message[0] == "E" and dict(message[1])["C"] in ("08P01", "08006")
 
 
-def _without_source(message: tuple) -> tuple:
+def without_source(message: tuple) -> tuple:
+    """An error without the file, line and routine of PostgreSQL's source."""
     if message[0] != "E":
         return message
     return ("E", tuple((code, text) for code, text in message[1] if code not in "FLR"))
@@ -56,14 +58,14 @@ def _without_source(message: tuple) -> tuple:
 
 def normalise(script: Script, transcript: List[tuple]) -> List[tuple]:
     """A transcript without what may differ."""
-    found = [_fields(message) if len(message) == 2 and message[0] != "byte" else message
+    found = [stable_fields(message) if len(message) == 2 and message[0] != "byte" else message
              for message in transcript]
     first_ready = next((i for i, message in enumerate(found) if message[0] == "Z"), len(found))
     login = [i for i, message in enumerate(found[:first_ready]) if message[0] == "S"]
     for index, message in zip(login, sorted(found[i] for i in login)):
         found[index] = message
     if "own" in script.flags:
-        found = [_without_source(message) for message in found]
+        found = [without_source(message) for message in found]
     if "framing" in script.flags and found[-1:] == [("closed",)]:
         while len(found) > 1 and _is_violation(found[-2]):
             del found[-2]

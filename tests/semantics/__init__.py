@@ -1,0 +1,1 @@
+"""What clients must see under transaction pooling, against any proxy; see tests/README.md."""
