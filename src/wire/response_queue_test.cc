@@ -115,7 +115,7 @@ TEST(ResponseQueue, FollowsASimpleQueryInsideAnUnsyncedPipeline) {
   v15.client("PBEQ");
   v15.server({"1", "2", "CINSERT 0 1", "T", "CSELECT 1", "ZI"});
   EXPECT_TRUE(v15.queue.empty());
-  EXPECT_FALSE(v15.queue.idle()) << "never free before the Sync";
+  EXPECT_TRUE(v15.queue.idle()) << "a Sync that comes now is a request like any other";
   v15.client("S");
   v15.server({"ZI"});
   EXPECT_TRUE(v15.queue.idle());

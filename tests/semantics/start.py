@@ -118,9 +118,9 @@ def start_trunkline(folder: Path, cluster: Cluster, size: int) -> Started:
     """With a transaction pool; raises Refused when the binary does not know `pool`."""
     config = base_config(
         upstreams={"main": {"servers": [{"host": cluster.host, "port": cluster.port}],
-                            "tls": {"mode": "disable"},
-                            "pool": {"mode": "transaction", "size": size}}},
-        routes=[{"upstream": "main"}])
+                            "tls": {"mode": "disable"}}},
+        authentication=[{"method": "trust"}],
+        routes=[{"upstream": "main", "pool": {"mode": "transaction", "size": size}}])
     proxy = Trunkline(folder, config, f"trunkline-{size}")
     checked = subprocess.run([binary(), "check", "--config", proxy.config_path], text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
