@@ -1,0 +1,136 @@
+"""python3 -m model: random worlds against a proxy; see README.md."""
+
+import argparse
+import asyncio
+import random
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List, Tuple
+
+from model import batch, grammar, servers
+from model.cache import salt_of
+from model.client import Address
+from model.compare import explain
+from model.steps import World, describe_world, load
+
+
+def address(text: str) -> Address:
+    """HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    return (host, int(port))
+
+
+def names(text: str) -> Tuple[str, ...]:
+    """Features, separated by commas."""
+    found = tuple(each for each in text.split(",") if each)
+    unknown = [each for each in found if each not in grammar.FEATURES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no such feature: {', '.join(unknown)}")
+    return found
+
+
+def arguments(argv: List[str]) -> argparse.Namespace:
+    features = "\n".join(f"  {name:16} {what}" for name, what in grammar.FEATURES.items())
+    parser = argparse.ArgumentParser(
+        prog="python3 -m model", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__, epilog=f"features ({', '.join(grammar.OPTIONAL)} only by --with):\n"
+        + features)
+    parser.add_argument("--start", choices=servers.KINDS, help="start PostgreSQL and this")
+    parser.add_argument("--pool", type=int, default=2, help="server connections with --start")
+    parser.add_argument("--postgres", type=int, default=15, help="15 or 18, with --start")
+    parser.add_argument("--direct", type=address, metavar="HOST:PORT", help="PostgreSQL")
+    parser.add_argument("--proxy", type=address, metavar="HOST:PORT", help="in front of it")
+    parser.add_argument("--sessions", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=None, help="default: by chance, printed")
+    parser.add_argument("--replay", type=int, metavar="SEED", help="one world, with its scripts")
+    parser.add_argument("--world", type=Path, metavar="FILE", help="one world from a file")
+    parser.add_argument("--without", type=names, default=(), metavar="FEATURE,…")
+    parser.add_argument("--with", dest="extra", type=names, default=(), metavar="FEATURE,…")
+    parser.add_argument("--only", type=names, default=(), metavar="FEATURE,…",
+                        help="these and base, in every world")
+    parser.add_argument("--clients", type=int, default=grammar.MOST_CLIENTS, help="at most, 2 to 8")
+    parser.add_argument("--timeout", type=float, default=15.0, help="seconds for one answer")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--arenas", type=int, default=8, help="worlds at the same time")
+    parser.add_argument("--differences", type=int, default=5, help="stop after so many")
+    parser.add_argument("--cache", type=Path, help="keeps direct transcripts for the next run")
+    found = parser.parse_args(argv)
+    if bool(found.start) == bool(found.direct and found.proxy):
+        parser.error("give either --start or both of --direct and --proxy")
+    return found
+
+
+@contextmanager
+def endpoints(options: argparse.Namespace) -> Iterator[Tuple[Address, Address]]:
+    """(direct, proxy), started or given."""
+    if options.start:
+        with servers.start(options.start, options.pool, options.postgres) as found:
+            yield found
+    else:
+        yield options.direct, options.proxy
+
+
+def features_of(options: argparse.Namespace) -> Tuple[str, ...]:
+    """In the order of FEATURES."""
+    if options.only:
+        return tuple(each for each in grammar.FEATURES if each in ("base", *options.only))
+    return tuple(grammar.default_features(options.without, options.extra))
+
+
+def plan_of(options: argparse.Namespace, direct: Address, proxy: Address) -> batch.Plan:
+    return batch.Plan(direct, proxy, features_of(options), bool(options.only), options.timeout,
+                      options.cache, salt_of(servers.version_of(direct)), options.clients)
+
+
+def tell(text: str) -> None:
+    print(text, flush=True)
+
+
+def replay(options: argparse.Namespace, plan: batch.Plan) -> int:
+    """One world on new server connections: its scripts and the first difference."""
+    world = load(options.world.read_text(encoding="utf-8")) if options.world \
+        else plan.world(options.replay)
+    for line in describe_world(world):
+        tell(line)
+    return asyncio.run(_replay(plan, world))
+
+
+async def _replay(plan: batch.Plan, world: World) -> int:
+    arena = await plan.arena(0).open()
+    try:
+        found = await arena.examine(world, fresh=True)
+        if found is None:
+            tell("no difference")
+            return 0
+        tell("first difference:\n" + explain(world, found))
+        return 1
+    finally:
+        arena.close()
+
+
+def play(options: argparse.Namespace, plan: batch.Plan) -> int:
+    """Many worlds; exit code 1 when there was a difference."""
+    seed = random.SystemRandom().randrange(1 << 30) if options.seed is None else options.seed
+    tell(f"seed {seed}, features {','.join(plan.features)}")
+    outcome = batch.run(plan, seed, options.sessions, options.jobs, options.arenas,
+                        options.differences, tell)
+    for found in outcome.findings:
+        tell(f"--replay {found.seed}:\n" + explain(plan.world(found.seed), found.difference))
+    tell(f"{outcome.sessions} sessions in {outcome.worlds} worlds, {outcome.steps} steps, "
+         f"{outcome.seconds:.1f} s, {outcome.rate():.0f} sessions per second, "
+         f"{len(outcome.findings)} differences")
+    return 1 if outcome.findings else 0
+
+
+def main(argv: List[str]) -> int:
+    options = arguments(argv)
+    with endpoints(options) as (direct, proxy):
+        single = options.replay is not None or options.world is not None
+        servers.prepare(direct, 1 if single else options.arenas)
+        plan = plan_of(options, direct, proxy)
+        return replay(options, plan) if single else play(options, plan)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,150 @@
+"""Many worlds: processes, each with several arenas, report to the one that started them."""
+
+import asyncio
+import multiprocessing
+import os
+import queue
+import time
+from pathlib import Path
+from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+
+from model import grammar
+from model.arena import Arena
+from model.cache import Transcripts
+from model.client import Address
+from model.compare import Difference
+from model.servers import database_names
+from model.steps import World
+
+
+class Plan(NamedTuple):
+    """What a run is about; the same for all its processes."""
+
+    direct: Address
+    proxy: Address
+    features: Tuple[str, ...]
+    only: bool = False  # every world uses all of `features`
+    timeout: float = 15.0
+    cache: Optional[Path] = None
+    salt: str = ""
+    clients: int = grammar.MOST_CLIENTS
+
+    def world(self, seed: int) -> World:
+        return grammar.world(seed, self.features, self.only, self.clients)
+
+    def arena(self, number: int, transcripts: Optional[Transcripts] = None) -> Arena:
+        return Arena(self.direct, self.proxy, database_names(number + 1)[number], self.timeout,
+                     transcripts or Transcripts(self.cache, self.salt))
+
+
+class Finding(NamedTuple):
+    seed: int
+    difference: Difference
+
+
+class Progress(NamedTuple):
+    """How much one arena has done since its last report."""
+
+    worlds: int = 0
+    sessions: int = 0
+    steps: int = 0
+    finding: Optional[Finding] = None
+
+
+class Outcome(NamedTuple):
+    worlds: int
+    sessions: int
+    steps: int
+    seconds: float
+    findings: List[Finding]
+
+    def rate(self) -> float:
+        return self.sessions / max(self.seconds, 1e-9)
+
+
+async def run_arena(plan: Plan, number: int, seeds: Iterator[int], sessions: int,
+                    transcripts: Transcripts, report: Callable[[Progress], None],
+                    stopped: Callable[[], bool]) -> None:
+    """Worlds of `seeds` until so many sessions were played or the run is stopped."""
+    arena = await plan.arena(number, transcripts).open()
+    try:
+        while sessions > 0 and not stopped():
+            seed = next(seeds)
+            world = plan.world(seed)
+            found = await arena.examine(world)
+            sessions -= len(world.scripts)
+            report(Progress(1, len(world.scripts), len(world.turns),
+                            Finding(seed, found) if found else None))
+    finally:
+        arena.close()
+
+
+def _process(plan: Plan, numbers: List[int], arenas: int, seed: int, sessions: int, results,
+             stop) -> None:
+    """One process: several arenas on one event loop."""
+    def stopped() -> bool:
+        return stop.is_set() or os.getppid() != parent
+
+    async def everything() -> None:
+        transcripts = Transcripts(plan.cache, plan.salt)
+        await asyncio.gather(*(
+            run_arena(plan, number, iter(range(seed + number, 1 << 62, arenas)),
+                      -(-sessions // arenas), transcripts, results.put, stopped)
+            for number in numbers))
+        transcripts.write()
+
+    parent = os.getppid()
+    try:
+        asyncio.run(everything())
+        results.put(None)
+    except BaseException as error:  # pylint: disable=broad-except
+        results.put(f"{type(error).__name__}: {error}")
+        raise
+
+
+def run(plan: Plan, seed: int, sessions: int, jobs: int = 2, arenas: int = 8,
+        most_findings: int = 5, tell: Callable[[str], None] = lambda _: None) -> Outcome:
+    """Play worlds from `seed` on; stops early once there are enough findings."""
+    context = multiprocessing.get_context("fork")
+    results, stop = context.Queue(), context.Event()
+    processes = [context.Process(target=_process, daemon=True, args=(
+        plan, list(range(job, arenas, jobs)), arenas, seed, sessions, results, stop))
+        for job in range(jobs)]
+    for each in processes:
+        each.start()
+    started = time.monotonic()
+    total = [0, 0, 0]
+    findings: List[Finding] = []
+    left, told = len(processes), started
+    while left:
+        progress = _next(results, processes)
+        if progress is None:
+            left -= 1
+        else:
+            total = [sum(pair) for pair in zip(total, progress[:3])]
+            if progress.finding:
+                findings.append(progress.finding)
+                if len(findings) >= most_findings:
+                    stop.set()
+        if time.monotonic() - told > 10:
+            told = time.monotonic()
+            tell(f"{total[1]} sessions, {total[1] / (told - started):.0f} per second, "
+                 f"{len(findings)} differences")
+    for each in processes:
+        each.join()
+    return Outcome(*total, time.monotonic() - started, sorted(findings, key=lambda one: one.seed))
+
+
+def _next(results, processes) -> Optional[Progress]:
+    """The next report; a process that ended without its last one, or with an error, ends the run."""
+    while True:
+        try:
+            found = results.get(timeout=5)
+        except queue.Empty:
+            dead = [each for each in processes if each.exitcode not in (None, 0)]
+            if dead:
+                raise RuntimeError(f"a process ended with {dead[0].exitcode}") from None
+            continue
+        if isinstance(found, str):
+            raise RuntimeError(found)
+        return found

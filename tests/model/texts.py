@@ -1,0 +1,342 @@
+"""Statements, one function for each kind; `d.n` names what belongs to this client alone.
+
+Names of what belongs to a session (statements, cursors, temporary tables) are the same for all
+clients: whoever sees another's is caught. Every statement has one result when its script runs
+alone: rows are ordered, nothing depends on the time, statistics or other clients.
+"""
+
+from model.grammar import Draw, text
+
+VALUES = {
+    "enable_seqscan": ("on", "off", "'0'", "tru"), "work_mem": ("'1MB'", "2048", "'64kB'"),
+    "search_path": ("sa", "sb, public", "'sa'", '"$user", public', "nosuch", "''"),
+    "DateStyle": ("'ISO, DMY'", "German", "'SQL, MDY'", "dmy"),
+    "TimeZone": ("'UTC'", "'Europe/Berlin'", "'America/New_York'", "3", "'+03:30'"),
+    "IntervalStyle": ("postgres", "iso_8601", "sql_standard"),
+    "extra_float_digits": ("0", "3", "-3"), "bytea_output": ("hex", "escape"),
+    "application_name": ("'a1'", "'a2'", "'it''s'", "''"),
+    "client_min_messages": ("warning", "notice", "error"),
+    "statement_timeout": ("'60s'", "61000", "0"), "lock_timeout": ("'50s'", "0"),
+    "standard_conforming_strings": ("on", "off"),
+    "default_transaction_isolation": ("serializable", "'repeatable read'", "'read committed'"),
+    "default_transaction_read_only": ("on", "off"), "array_nulls": ("on", "off"),
+    "row_security": ("on", "off"), "plan_cache_mode": ("auto", "force_generic_plan"),
+    "idle_in_transaction_session_timeout": ("'100s'", "0"), "xmloption": ("content", "document"),
+}
+REFUSED = ("enable_seqscan = maybe", "nosuch_setting = 1", "work_mem = -1", "port = 1",
+           "ignore_system_indexes = on", "log_statement = 'all'", "server_version = '1'",
+           "TimeZone = 'Nowhere/Land'", "DateStyle = 'ISO, German, x'", "log_connections = on",
+           "client_encoding = 'nosuch'", "session_replication_role = replica")
+PROBES = ("select '2024-02-03 04:05:06+00'::timestamptz", "select date '2024-02-03'",
+          "select interval '1 day 02:03:04'", "select 0.1::float8 * 3", r"select '\x0102ff'::bytea",
+          r"select 'a\\b'", "select name from who", "select '{null}'::text[]",
+          "select current_schemas(false)")
+
+
+def setting(d: Draw) -> str:
+    return d.of(*sorted(VALUES))
+
+
+def assignment(d: Draw) -> str:
+    name = setting(d)
+    return f"{name} {d.of('=', 'to')} {d.of(*VALUES[name])}"
+
+
+@text("base", 2)
+def read(d: Draw) -> str:
+    return d.of(f"select k, v from t{d.n} order by k", f"select v from t{d.n} where k = {d.key()}",
+                "select 1 as one", f"table t{d.n} order by 1 limit 2", "values (1, 'a'), (2, null)")
+
+
+@text("base", 2)
+def write(d: Draw) -> str:
+    k = d.key()
+    return d.of(f"insert into t{d.n} values ({k}, 'i{d.number()}') "
+                "on conflict (k) do update set v = excluded.v",
+                f"update t{d.n} set v = v || 'x' where k = {k}",
+                f"delete from t{d.n} where k = {k} returning v", "")
+
+
+@text("transaction", 4)
+def begin(d: Draw) -> str:
+    return d.of("begin", "begin", "begin", "start transaction", "begin read only",
+                "begin isolation level repeatable read",
+                "start transaction isolation level serializable, read write")
+
+
+@text("transaction", 2)
+def finish(d: Draw) -> str:
+    return d.of("commit", "rollback", "commit", "rollback", "commit and chain",
+                "rollback and chain")
+
+
+@text("transaction", 1)
+def set_transaction(d: Draw) -> str:
+    return d.of("set transaction read only", "set transaction isolation level serializable",
+                "show transaction_isolation", "show transaction_read_only")
+
+
+@text("savepoint", 4)
+def savepoint(d: Draw) -> str:
+    return d.of("savepoint a", "savepoint b", "rollback to a", "rollback to savepoint b",
+                "release a", "release savepoint b")
+
+
+@text("settings", 4)
+def set_session(d: Draw) -> str:
+    return "set " + d.of("", "session ") + assignment(d)
+
+
+@text("settings", 1)
+def set_refused(d: Draw) -> str:
+    return "set " + d.of(*REFUSED)
+
+
+@text("settings", 4)
+def show(d: Draw) -> str:
+    return d.of(f"show {setting(d)}", f"select current_setting('{setting(d)}')")
+
+
+@text("settings", 4)
+def probe(d: Draw) -> str:
+    return d.of(*PROBES)
+
+
+@text("settings", 2)
+def reset(d: Draw) -> str:
+    return d.of(f"reset {setting(d)}", f"set {setting(d)} to default", "reset all",
+                "set time zone 'Asia/Tokyo'", "set time zone local")
+
+
+@text("local", 4)
+def set_local(d: Draw) -> str:
+    return f"set local {assignment(d)}"
+
+
+@text("local", 3)
+def show_local(d: Draw) -> str:
+    return d.of(show(d), probe(d))
+
+
+@text("set_config", 4)
+def set_config(d: Draw) -> str:
+    name = setting(d)
+    value = d.of(*VALUES[name])
+    value = value if value.startswith("'") else f"'{value}'"
+    return f"select set_config('{name}', {value}, {d.of('false', 'true')})"
+
+
+@text("set_config", 3)
+def show_config(d: Draw) -> str:
+    return d.of(show(d), probe(d))
+
+
+@text("custom", 5)
+def custom(d: Draw) -> str:
+    return d.of("set my.tenant = 't1'", "set my.tenant = 't2'", "set local my.tenant = 't3'",
+                "reset my.tenant", "select set_config('my.tenant', 't4', false)", *[
+                    "select coalesce(nullif(current_setting('my.tenant', true), ''), 'none')"] * 4)
+
+
+@text("custom_exact", 3)
+def custom_exact(d: Draw) -> str:
+    return d.of("show my.tenant", "select current_setting('my.tenant', true) is null")
+
+
+@text("characteristics", 4)
+def characteristics(d: Draw) -> str:
+    mode = d.of("read only", "read write", "isolation level serializable",
+                "isolation level read committed", "isolation level repeatable read")
+    return d.of(f"set session characteristics as transaction {mode}", "show transaction_isolation",
+                "show transaction_read_only", "show default_transaction_read_only")
+
+
+@text("encoding", 3)
+def encoding(d: Draw) -> str:
+    return d.of("set client_encoding = 'LATIN1'", "set client_encoding to 'UTF8'",
+                "set names 'LATIN1'", "reset client_encoding", "show client_encoding",
+                "set client_encoding = 'SJIS'", "select 'é', length('é')", "select chr(233)",
+                "select 'ソ' as \"é\"", "select chr(8364)")
+
+
+@text("role", 4)
+def role(d: Draw) -> str:
+    return d.of("set role model_a", "set role model_b", "set role none", "reset role",
+                "set local role model_a", "set role postgres", "set role nosuch", "show role",
+                "set session authorization model", "set session authorization default",
+                "set session authorization postgres", "reset session authorization")
+
+
+@text("role", 4)
+def whoami(d: Draw) -> str:
+    return d.of("select current_user, session_user", f"select count(*) from t{d.n}",
+                f"update t{d.n} set v = 'role' where k = {d.key()}")
+
+
+@text("sqlprepare", 3)
+def prepare(d: Draw) -> str:
+    return f"prepare {d.of('p1', 'p2', 's1')} " + d.of(
+        f"as select k, v from t{d.n} order by k", "(int) as select $1 + 1", "as select name from who",
+        f"(int, text) as update t{d.n} set v = $2 where k = $1 returning v", "as show timezone",
+        f"as select {d.number()} as mine")
+
+
+@text("sqlprepare", 5)
+def execute(d: Draw) -> str:
+    return f"execute {d.of('p1', 'p2', 's1')}" + d.of("", "", "(5)", f"({d.key()}, 'e')")
+
+
+@text("sqlprepare", 1)
+def deallocate(d: Draw) -> str:
+    return "deallocate " + d.of("p1", "p2", "s1", "prepare p1", "all")
+
+
+@text("listen", 4)
+def listen(d: Draw) -> str:
+    return d.of(*[f"listen ch{d.n}"] * 3, f"listen other{d.n}", f"unlisten ch{d.n}", "unlisten *")
+
+
+@text("listen", 5)
+def notify(d: Draw) -> str:
+    return d.of(f"notify ch{d.n}", f"notify ch{d.n}, 'n{d.number(3)}'",
+                f"select pg_notify('{d.of('ch', 'other')}{d.n}', 'p{d.number(3)}')")
+
+
+@text("temp", 2)
+def make_temporary(d: Draw) -> str:
+    return "create temp " + d.of(
+        "table tmp1 (a int)", "table tmp1 as select g as a from generate_series(1, 3) g",
+        "table tmp2 (a int primary key) on commit drop", "table tmp2 (a int) on commit delete rows",
+        "view tv as select 11 as x", "sequence ts", f"table t{d.n} (k int, v text)") \
+        if d.maybe(0.8) else d.of(
+            "create function pg_temp.f() returns int language sql as 'select 7'",
+            "create type pg_temp.mood as enum ('sad', 'ok')",
+            "select 21 as a into temp tmp1", "create table pg_temp.tmp1 (a int)")
+
+
+@text("temp", 4)
+def use_temporary(d: Draw) -> str:
+    return d.of("insert into tmp1 values (5)", "select a from tmp1 order by a", "table tmp2",
+                "select a from tmp1 order by a", "insert into tmp2 values (1)", "select x from tv",
+                "select nextval('ts')", "select pg_temp.f()", "select 'ok'::pg_temp.mood",
+                "drop table tmp1", "drop table if exists tmp2", "truncate tmp1", "drop view tv")
+
+
+@text("discard", 1)
+def discard(d: Draw) -> str:
+    return "discard " + d.of("all", "all", "plans", "sequences", "temp")
+
+
+@text("cursor", 2)
+def declare(d: Draw) -> str:
+    return f"declare c{d.of(1, 2)} " + d.of(
+        "cursor for select g from generate_series(1, 9) g",
+        f"scroll cursor for select k, v from t{d.n} order by k", "no scroll cursor for table who")
+
+
+@text("cursor", 4)
+def fetch(d: Draw) -> str:
+    name = d.of("c1", "c2")
+    return d.of(f"fetch 2 from {name}", f"fetch all from {name}", f"move 1 in {name}",
+                f"fetch backward 1 from {name}", f"close {name}", "close all")
+
+
+@text("hold", 2)
+def declare_held(d: Draw) -> str:
+    return d.of("declare h1 cursor with hold for select g from generate_series(1, 9) g",
+                f"declare h1 scroll cursor with hold for select k from t{d.n} order by k",
+                f"declare h2 binary cursor with hold for select {d.number()}")
+
+
+@text("hold", 4)
+def fetch_held(d: Draw) -> str:
+    return d.of("fetch 2 from h1", "fetch 1 from h1", "fetch all from h2", "move 1 in h1",
+                "close h1", "close h2", "close all")
+
+
+COUNT_LOCKS = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+
+
+@text("lock", 6)
+def lock(d: Draw) -> str:
+    return d.of(f"select pg_try_advisory_lock({d.n})", f"select pg_try_advisory_lock({d.n}, 1)",
+                f"select pg_advisory_lock_shared({d.n})", f"select pg_advisory_lock({d.n})",
+                f"select pg_advisory_unlock({d.n})", f"select pg_advisory_unlock({d.n}, 1)",
+                "select pg_advisory_unlock_all()", COUNT_LOCKS, COUNT_LOCKS)
+
+
+@text("xactlock", 4)
+def transaction_lock(d: Draw) -> str:
+    return d.of(f"select pg_try_advisory_xact_lock(10{d.n})", COUNT_LOCKS,
+                f"select pg_advisory_xact_lock_shared(10{d.n})",
+                f"select pg_advisory_xact_lock(10{d.n})", f"select pg_advisory_unlock(10{d.n})")
+
+
+@text("sequence", 5)
+def sequence(d: Draw) -> str:
+    return d.of(f"select nextval('s{d.n}')", f"select nextval('s{d.n}')", "select lastval()",
+                f"select currval('s{d.n}')", f"select setval('s{d.n}', {d.number()} + 1)")
+
+
+@text("random", 4)
+def random_number(d: Draw) -> str:
+    return d.of("select random()", "select floor(random() * 100) from generate_series(1, 3)") \
+        if d.seeded else "select 'not seeded'"
+
+
+@text("copy", 2)
+def copy_out(d: Draw) -> str:
+    return d.of(f"copy (select k, v from t{d.n} order by k) to stdout",
+                "copy (select generate_series(1, 3)) to stdout with (format csv, header)",
+                "copy (select 1, null) to stdout with (format binary)", "copy nosuch to stdout")
+
+
+@text("error", 3)
+def error(d: Draw) -> str:
+    return d.of("selec 1", "select 1 / 0", "select * from nosuch", "select nosuch(1)",
+                f"insert into t{d.n} values (1, 'd'), (1, 'd')", "select 'x'::int",
+                "do $$ begin raise exception 'oops' using errcode = 'P0042', hint = 'h'; end $$",
+                "drop table nosuch", "select * from pg_authid", "select 'open", "select $$open",
+                f"create table t{d.n} (a int)", "vacuum nosuch", "select \"open",
+                "select 1 /* open", "select g / (g - 3) from generate_series(1, 5) g")
+
+
+@text("error", 1)
+def notice(d: Draw) -> str:
+    return d.of("do $$ begin raise notice 'hi %', 1; end $$", "drop table if exists nosuch",
+                "do $$ begin raise warning 'careful'; end $$", "commit", "rollback")
+
+
+@text("opaque", 6)
+def opaque(d: Draw) -> str:
+    inner = d.of("perform set_config('application_name', 'from do', false)",
+                 f"execute 'listen ch{d.n}'", f"execute 'notify ch{d.n}'",
+                 "execute 'create temp table tmp1 as select 3 as a'", "execute 'set timezone = 5'",
+                 f"perform pg_advisory_lock({d.n})", f"perform nextval('s{d.n}')",
+                 "execute 'prepare p1 as select 33 as from_do'", "execute 'set role model_a'",
+                 "perform set_config('search_path', 'sb', true)")
+    return d.of(f"do $$ begin {inner}; end $$", f"do $$ begin {inner}; end $$",
+                f"select opaque_set('{d.of('TimeZone', 'DateStyle')}', '{d.of('German', 'UTC')}')",
+                "select opaque_path()", f"call opaque_commit('t{d.n}', {d.key()})")
+
+
+@text("opaque", 6)
+def after_opaque(d: Draw) -> str:
+    return d.of("show timezone", "show application_name", "select lastval()", "execute p1",
+                "select a from tmp1", COUNT_LOCKS, f"notify ch{d.n}", "select current_user",
+                "select name from who", "show datestyle", f"select pg_advisory_unlock({d.n})")
+
+
+@text("ddl", 3)
+def alter(d: Draw) -> str:
+    return d.of(f"alter table d{d.n} add column c{d.of(1, 2)} int default 4",
+                f"alter table d{d.n} drop column if exists c{d.of(1, 2)}",
+                f"alter table d{d.n} alter column a type {d.of('int', 'bigint', 'text')}",
+                f"select * from d{d.n} order by a", f"insert into d{d.n} default values")
+
+
+@text("views", 2)
+def views(d: Draw) -> str:
+    return d.of("select name, statement, from_sql from pg_prepared_statements order by 1",
+                "select name, is_holdable from pg_cursors where name <> '' order by 1",
+                "select pg_listening_channels() order by 1")
