@@ -12,7 +12,8 @@ from model import batch, grammar, servers
 from model.cache import salt_of
 from model.client import Address
 from model.compare import explain
-from model.steps import World, describe_world, load
+from model.shrink import shrink_in
+from model.steps import World, describe_world, dump, load
 
 
 def address(text: str) -> Address:
@@ -45,6 +46,9 @@ def arguments(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="default: by chance, printed")
     parser.add_argument("--replay", type=int, metavar="SEED", help="one world, with its scripts")
     parser.add_argument("--world", type=Path, metavar="FILE", help="one world from a file")
+    parser.add_argument("--shrink", action="store_true",
+                        help="reduce the world, or the first that shows a difference")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the world, for --world")
     parser.add_argument("--without", type=names, default=(), metavar="FEATURE,…")
     parser.add_argument("--with", dest="extra", type=names, default=(), metavar="FEATURE,…")
     parser.add_argument("--only", type=names, default=(), metavar="FEATURE,…",
@@ -87,24 +91,37 @@ def tell(text: str) -> None:
     print(text, flush=True)
 
 
+def show(world: World) -> None:
+    for line in describe_world(world):
+        tell(line)
+
+
 def replay(options: argparse.Namespace, plan: batch.Plan) -> int:
     """One world on new server connections: its scripts and the first difference."""
     world = load(options.world.read_text(encoding="utf-8")) if options.world \
         else plan.world(options.replay)
-    for line in describe_world(world):
-        tell(line)
-    return asyncio.run(_replay(plan, world))
+    show(world)
+    return asyncio.run(study(options, plan, world))
 
 
-async def _replay(plan: batch.Plan, world: World) -> int:
+async def study(options: argparse.Namespace, plan: batch.Plan, world: World) -> int:
+    """Look at one world closely."""
     arena = await plan.arena(0).open()
     try:
         found = await arena.examine(world, fresh=True)
         if found is None:
-            tell("no difference")
-            return 0
-        tell("first difference:\n" + explain(world, found))
-        return 1
+            tell("no difference, when it is played alone on new server connections")
+        elif options.shrink:
+            world = await shrink_in(arena, world, tell) or world
+            show(world)
+            found = await arena.examine(world, fresh=True) or found
+        if found is not None:
+            steady = await arena.steady(world.script(found.slot))
+            tell(("first difference:" if steady else "the script alone has more than one transcript:")
+                 + "\n" + explain(world, found))
+        if options.save:
+            options.save.write_text(dump(world), encoding="utf-8")
+        return int(found is not None)
     finally:
         arena.close()
 
@@ -120,6 +137,9 @@ def play(options: argparse.Namespace, plan: batch.Plan) -> int:
     tell(f"{outcome.sessions} sessions in {outcome.worlds} worlds, {outcome.steps} steps, "
          f"{outcome.seconds:.1f} s, {outcome.rate():.0f} sessions per second, "
          f"{len(outcome.findings)} differences")
+    if outcome.findings and options.shrink:
+        tell(f"shrinking {outcome.findings[0].seed}")
+        asyncio.run(study(options, plan, plan.world(outcome.findings[0].seed)))
     return 1 if outcome.findings else 0
 
 
