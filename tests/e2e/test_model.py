@@ -26,7 +26,8 @@ def plan(direct, proxy, **more) -> batch.Plan:
 
 
 def told(made: batch.Plan, outcome: batch.Outcome) -> str:
-    return "\n".join(f"--replay {each.seed}:\n{compare.explain(made.world(each.seed), each.difference)}"
+    return "\n".join(f"{each.replay(ARENAS)}:\n"
+                     f"{compare.explain(made.world(each.seed), each.difference)}"
                      for each in outcome.findings)
 
 

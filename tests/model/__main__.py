@@ -46,6 +46,8 @@ def arguments(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="default: by chance, printed")
     parser.add_argument("--replay", type=int, metavar="SEED", help="one world, with its scripts")
     parser.add_argument("--world", type=Path, metavar="FILE", help="one world from a file")
+    parser.add_argument("--after", type=int, default=0, metavar="N",
+                        help="with --replay: first the N worlds before it in its arena")
     parser.add_argument("--shrink", action="store_true",
                         help="reduce the world, or the first that shows a difference")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the world, for --world")
@@ -101,20 +103,21 @@ def replay(options: argparse.Namespace, plan: batch.Plan) -> int:
     world = load(options.world.read_text(encoding="utf-8")) if options.world \
         else plan.world(options.replay)
     show(world)
-    return asyncio.run(study(options, plan, world))
+    return asyncio.run(study(options, plan, world, options.after))
 
 
-async def study(options: argparse.Namespace, plan: batch.Plan, world: World) -> int:
+async def study(options: argparse.Namespace, plan: batch.Plan, world: World, after: int) -> int:
     """Look at one world closely."""
     arena = await plan.arena(0).open()
+    before = [plan.world(world.seed - at * options.arenas) for at in range(after, 0, -1)]
     try:
-        found = await arena.examine(world, fresh=True)
+        found = await arena.examine(world, True, before)
         if found is None:
-            tell("no difference, when it is played alone on new server connections")
+            tell("no difference on new server connections")
         elif options.shrink:
-            world = await shrink_in(arena, world, tell) or world
+            world = await shrink_in(arena, world, tell, before) or world
             show(world)
-            found = await arena.examine(world, fresh=True) or found
+            found = await arena.examine(world, True, before) or found
         if found is not None:
             steady = await arena.steady(world.script(found.slot))
             tell(("first difference:" if steady else "the script alone has more than one transcript:")
@@ -133,13 +136,14 @@ def play(options: argparse.Namespace, plan: batch.Plan) -> int:
     outcome = batch.run(plan, seed, options.sessions, options.jobs, options.arenas,
                         options.differences, tell)
     for found in outcome.findings:
-        tell(f"--replay {found.seed}:\n" + explain(plan.world(found.seed), found.difference))
+        tell(f"{found.replay(options.arenas)}:\n" + explain(plan.world(found.seed), found.difference))
     tell(f"{outcome.sessions} sessions in {outcome.worlds} worlds, {outcome.steps} steps, "
          f"{outcome.seconds:.1f} s, {outcome.rate():.0f} sessions per second, "
          f"{len(outcome.findings)} differences")
     if outcome.findings and options.shrink:
-        tell(f"shrinking {outcome.findings[0].seed}")
-        asyncio.run(study(options, plan, plan.world(outcome.findings[0].seed)))
+        first = outcome.findings[0]
+        tell(f"shrinking {first.seed}")
+        asyncio.run(study(options, plan, plan.world(first.seed), first.after or 0))
     return 1 if outcome.findings else 0
 
 

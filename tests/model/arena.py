@@ -147,11 +147,13 @@ class Arena:
         self.transcripts.put(script, found)
         return found
 
-    async def proxied(self, world: World, fresh: bool) -> Tuple[Dict[int, Played], str]:
-        """A world through the proxy, and what it left open; `fresh`: on new server connections."""
+    async def end_sessions(self) -> None:
+        """Close the proxy's server connections: it opens new ones when it needs them."""
+        await self.admins[1].rows(END_ALL)
+
+    async def proxied(self, world: World) -> Tuple[Dict[int, Played], str]:
+        """A world through the proxy, and what it left open."""
         admin = self.admins[1]
-        if fresh:
-            await admin.rows(END_ALL)
         await admin.reset(world.scripts)
         answers = await play(world, self.proxy_address, self.databases[1], self.timeout)
         if any(each.steps and each.steps[-1].end and each.steps[-1].operations
@@ -161,10 +163,18 @@ class Arena:
         left = await admin.left(world.scripts)
         return {slot: Played(each, left[slot]) for slot, each in answers.items()}, trouble
 
-    async def examine(self, world: World, fresh: bool = False) -> Optional[Difference]:
-        """The first difference, by the order of the clients."""
+    async def examine(self, world: World, fresh: bool = False,
+                      before: Sequence[World] = ()) -> Optional[Difference]:
+        """The first difference, by the order of the clients.
+
+        `fresh`: on new server connections, or on those that the worlds `before` have used.
+        """
+        if fresh:
+            await self.end_sessions()
+        for each in before:
+            await self.proxied(each)
         direct = {script.slot: await self.direct(script) for script in world.scripts}
-        proxied, trouble = await self.proxied(world, fresh)
+        proxied, trouble = await self.proxied(world)
         for script in world.scripts:
             ours, theirs = direct[script.slot], proxied[script.slot]
             found = compare(script, ours.answers, theirs.answers)

@@ -6,7 +6,7 @@ import os
 import queue
 import time
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from model import grammar
 from model.arena import Arena
@@ -38,8 +38,18 @@ class Plan(NamedTuple):
 
 
 class Finding(NamedTuple):
+    """`after`: how many earlier worlds it takes to see it again; None: it did not come again."""
+
     seed: int
     difference: Difference
+    after: Optional[int] = 0
+
+    def replay(self, arenas: int) -> str:
+        """The options that show it."""
+        if self.after is None:
+            return f"--replay {self.seed}, which showed no difference when it was tried again"
+        return f"--replay {self.seed}" + (f" --after {self.after} --arenas {arenas}"
+                                          if self.after else "")
 
 
 class Progress(NamedTuple):
@@ -62,19 +72,42 @@ class Outcome(NamedTuple):
         return self.sessions / max(self.seconds, 1e-9)
 
 
-async def run_arena(plan: Plan, number: int, seeds: Iterator[int], sessions: int,
-                    transcripts: Transcripts, report: Callable[[Progress], None],
-                    stopped: Callable[[], bool]) -> None:
-    """Worlds of `seeds` until so many sessions were played or the run is stopped."""
+class Quota(NamedTuple):
+    """Seeds first, first + stride, … until so many sessions were played."""
+
+    first: int
+    stride: int
+    sessions: int
+
+
+EARLIER_WORLDS = (0, 1, 3)
+
+
+async def trace(plan: Plan, arena: Arena, quota: Quota, seed: int,
+                found: Difference) -> Finding:
+    """Whether new server connections show it too, or those that earlier worlds have used."""
+    for after in EARLIER_WORLDS:
+        before = [plan.world(seed - at * quota.stride) for at in range(after, 0, -1)]
+        if seed - after * quota.stride < quota.first:
+            break
+        if await arena.examine(plan.world(seed), fresh=True, before=before) is not None:
+            return Finding(seed, found, after)
+    return Finding(seed, found, None)
+
+
+async def run_arena(plan: Plan, number: int, quota: Quota, transcripts: Transcripts,
+                    report: Callable[[Progress], None], stopped: Callable[[], bool]) -> None:
+    """The worlds of a quota in one arena, one after another."""
     arena = await plan.arena(number, transcripts).open()
+    seed, sessions = quota.first, quota.sessions
     try:
         while sessions > 0 and not stopped():
-            seed = next(seeds)
             world = plan.world(seed)
             found = await arena.examine(world)
+            finding = await trace(plan, arena, quota, seed, found) if found else None
+            report(Progress(1, len(world.scripts), len(world.turns), finding))
             sessions -= len(world.scripts)
-            report(Progress(1, len(world.scripts), len(world.turns),
-                            Finding(seed, found) if found else None))
+            seed += quota.stride
     finally:
         arena.close()
 
@@ -88,8 +121,8 @@ def _process(plan: Plan, numbers: List[int], arenas: int, seed: int, sessions: i
     async def everything() -> None:
         transcripts = Transcripts(plan.cache, plan.salt)
         await asyncio.gather(*(
-            run_arena(plan, number, iter(range(seed + number, 1 << 62, arenas)),
-                      -(-sessions // arenas), transcripts, results.put, stopped)
+            run_arena(plan, number, Quota(seed + number, arenas, -(-sessions // arenas)),
+                      transcripts, results.put, stopped)
             for number in numbers))
         transcripts.write()
 

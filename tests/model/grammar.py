@@ -7,7 +7,7 @@ as a simple query, beside others, as extended messages, …; productions of step
 
 import importlib
 import random
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from model.steps import Script, Step, World, turns_of
 
@@ -94,6 +94,8 @@ class Draw:
         self.features = frozenset(features)
         self.idle = True  # certainly outside of a transaction
         self.seeded = False
+        self.made: Dict[str, List[str]] = {}  # what may exist by now: statements, cursors, tables
+        self.arguments: Dict[str, Any] = {}  # what a statement was made for, by its name
         self.texts = [each for each in TEXTS if each.feature in self.features]
         self.steps = [each for each in STEPS if each.feature in self.features]
 
@@ -108,6 +110,19 @@ class Draw:
 
     def number(self, last: int = 99) -> int:
         return self.chance.randint(0, last)
+
+    def make(self, kind: str, *names: str) -> str:
+        """One of `names`, which there may be from now on."""
+        name = self.of(*names)
+        self.made.setdefault(kind, []).append(name)
+        return name
+
+    def known(self, kind: str, *names: str) -> str:
+        """Mostly one that was made lately, now and then any; empty: make one first."""
+        lately = self.made.get(kind, [])[-3:]
+        if self.maybe(0.15):
+            return self.of(*names)
+        return self.of(*lately) if lately else ""
 
     def _pick(self, productions: List[Production]) -> Production:
         return self.chance.choices(productions, [each.weight for each in productions])[0]

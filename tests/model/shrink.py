@@ -4,7 +4,8 @@ A world is a list of actions here, in the order of its turns: what goes is a pie
 difference must stay the same by its signature, else every shrink would end at the commonest one.
 """
 
-from typing import Awaitable, Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import (Awaitable, Callable, Iterator, List, NamedTuple, Optional, Sequence,
+                    Tuple)
 
 from model.arena import AdminError, Arena
 from model.compare import Difference
@@ -154,15 +155,17 @@ class Shrinker:
     """Asks an arena whether a world still shows the difference; `tries` for those that come and go."""
 
     def __init__(self, arena: Arena, wanted: Tuple[str, ...], tries: int = 1,
-                 tell: Callable[[str], None] = lambda _: None) -> None:
+                 tell: Callable[[str], None] = lambda _: None,
+                 before: Sequence[World] = ()) -> None:
         self.arena, self.wanted, self.tries, self.tell = arena, wanted, tries, tell
+        self.before = before
         self.asked = 0
 
     async def fails(self, world: World) -> bool:
         self.asked += 1
         for _ in range(self.tries):
             try:
-                found = await self.arena.examine(world, fresh=True)
+                found = await self.arena.examine(world, True, self.before)
                 if found is not None and signature(found) == self.wanted:
                     steady = await self.arena.steady(world.script(found.slot))
                     if steady:
@@ -176,18 +179,21 @@ class Shrinker:
         return await shrink(world, self.fails)
 
 
-async def shrink_in(arena: Arena, world: World,
-                    tell: Callable[[str], None] = lambda _: None) -> Optional[World]:
-    """The smallest world with the difference of this one; None when it does not come again."""
+async def shrink_in(arena: Arena, world: World, tell: Callable[[str], None] = lambda _: None,
+                    before: Sequence[World] = ()) -> Optional[World]:
+    """The smallest world with the difference of this one; None when it does not come again.
+
+    The worlds `before` are played first each time, and stay as they are.
+    """
     found = None
     seen = 0
     for _ in range(4):
-        again = await arena.examine(world, fresh=True)
+        again = await arena.examine(world, True, before)
         if again is not None and (found is None or signature(again) == signature(found)):
             found, seen = again, seen + 1
     if found is None:
         return None
-    shrinker = Shrinker(arena, signature(found), 1 if seen == 4 else 4, tell)
+    shrinker = Shrinker(arena, signature(found), 1 if seen == 4 else 4, tell, before)
     smallest = await shrinker.run(world)
     tell(f"{shrinker.asked} worlds were tried")
     return smallest

@@ -44,6 +44,8 @@ def assignment(d: Draw) -> str:
 
 @text("base", 2)
 def read(d: Draw) -> str:
+    if d.maybe(0.01):
+        return "select repeat('0123456789', 20000) from generate_series(1, 10)"
     return d.of(f"select k, v from t{d.n} order by k", f"select v from t{d.n} where k = {d.key()}",
                 "select 1 as one", f"table t{d.n} order by 1 limit 2", "values (1, 'a'), (2, null)")
 
@@ -78,6 +80,10 @@ def set_transaction(d: Draw) -> str:
 
 @text("savepoint", 4)
 def savepoint(d: Draw) -> str:
+    if d.idle and d.maybe(0.8):
+        return "begin"
+    if "a" not in d.made.get("savepoint", ()):
+        return "savepoint " + d.make("savepoint", "a")
     return d.of("savepoint a", "savepoint b", "rollback to a", "rollback to savepoint b",
                 "release a", "release savepoint b")
 
@@ -175,15 +181,25 @@ def whoami(d: Draw) -> str:
 
 @text("sqlprepare", 3)
 def prepare(d: Draw) -> str:
-    return f"prepare {d.of('p1', 'p2', 's1')} " + d.of(
-        f"as select k, v from t{d.n} order by k", "(int) as select $1 + 1", "as select name from who",
-        f"(int, text) as update t{d.n} set v = $2 where k = $1 returning v", "as show timezone",
-        f"as select {d.number()} as mine")
+    if d.maybe(0.05):
+        return "prepare p1 as selec"
+    name = d.make("statement", "p1", "p2", "s1")
+    sql, d.arguments[name] = d.of(
+        (f"as select k, v from t{d.n} order by k", ""), ("(int) as select $1 + 1", "(5)"),
+        ("as select name from who", ""), ("as show timezone", ""),
+        (f"(int, text) as update t{d.n} set v = $2 where k = $1 returning v", "(3, 'e')"),
+        (f"as select {d.number()} as mine", ""))
+    return f"prepare {name} {sql}"
 
 
 @text("sqlprepare", 5)
 def execute(d: Draw) -> str:
-    return f"execute {d.of('p1', 'p2', 's1')}" + d.of("", "", "(5)", f"({d.key()}, 'e')")
+    name = d.known("statement", "p1", "p2", "s1")
+    if not name:
+        return prepare(d)
+    fitting = d.arguments.get(name, "")
+    return f"execute {name}" + (fitting if isinstance(fitting, str) and d.maybe(0.85)
+                                else d.of("", "(5)", f"({d.key()}, 'e')"))
 
 
 @text("sqlprepare", 1)
@@ -204,6 +220,7 @@ def notify(d: Draw) -> str:
 
 @text("temp", 2)
 def make_temporary(d: Draw) -> str:
+    d.make("temporary", "any")
     return "create temp " + d.of(
         "table tmp1 (a int)", "table tmp1 as select g as a from generate_series(1, 3) g",
         "table tmp2 (a int primary key) on commit drop", "table tmp2 (a int) on commit delete rows",
@@ -216,6 +233,9 @@ def make_temporary(d: Draw) -> str:
 
 @text("temp", 4)
 def use_temporary(d: Draw) -> str:
+    if not d.known("temporary", "any"):
+        d.make("temporary", "any")
+        return "create temp table tmp1 as select g as a from generate_series(1, 3) g"
     return d.of("insert into tmp1 values (5)", "select a from tmp1 order by a", "table tmp2",
                 "select a from tmp1 order by a", "insert into tmp2 values (1)", "select x from tv",
                 "select nextval('ts')", "select pg_temp.f()", "select 'ok'::pg_temp.mood",
@@ -229,20 +249,23 @@ def discard(d: Draw) -> str:
 
 @text("cursor", 2)
 def declare(d: Draw) -> str:
-    return f"declare c{d.of(1, 2)} " + d.of(
+    if d.idle and d.maybe(0.8):
+        return "begin"
+    return f"declare {d.make('cursor', 'c1', 'c2')} " + d.of(
         "cursor for select g from generate_series(1, 9) g",
         f"scroll cursor for select k, v from t{d.n} order by k", "no scroll cursor for table who")
 
 
 @text("cursor", 4)
 def fetch(d: Draw) -> str:
-    name = d.of("c1", "c2")
-    return d.of(f"fetch 2 from {name}", f"fetch all from {name}", f"move 1 in {name}",
+    name = d.known("cursor", "c1", "c2")
+    return declare(d) if not name else d.of(f"fetch 2 from {name}", f"fetch all from {name}", f"move 1 in {name}",
                 f"fetch backward 1 from {name}", f"close {name}", "close all")
 
 
 @text("hold", 2)
 def declare_held(d: Draw) -> str:
+    d.make("held", "any")
     return d.of("declare h1 cursor with hold for select g from generate_series(1, 9) g",
                 f"declare h1 scroll cursor with hold for select k from t{d.n} order by k",
                 f"declare h2 binary cursor with hold for select {d.number()}")
@@ -250,6 +273,8 @@ def declare_held(d: Draw) -> str:
 
 @text("hold", 4)
 def fetch_held(d: Draw) -> str:
+    if not d.known("held", "any"):
+        return declare_held(d)
     return d.of("fetch 2 from h1", "fetch 1 from h1", "fetch all from h2", "move 1 in h1",
                 "close h1", "close h2", "close all")
 

@@ -75,6 +75,14 @@ def pipeline(d: Draw) -> List[Step]:
     return [step(*operations, feature="pipeline")]
 
 
+@steps("pipeline", 0.1)
+def long_pipeline(d: Draw) -> List[Step]:
+    """More than a socket buffer holds, each way."""
+    text = f"select v, repeat('y', 300) from t{d.n} order by k"
+    batch = (("P", "", text + " -- " + "z" * 300), ("B", "", ""), ("E", "", 0), SYNC)
+    return [step(*batch * d.of(100, 300), feature="pipeline")]
+
+
 # -- Statements that outlive their Sync -------------------------------------------------------------
 
 @steps("unnamed", 3)
@@ -94,8 +102,8 @@ def describe_unnamed(d: Draw) -> List[Step]:
 
 @steps("prepared", 3)
 def parse_named(d: Draw) -> List[Step]:
-    name = d.of(*NAMES)
-    text = d.statement()[0] if d.maybe(0.3) else parameterised(d)[0]
+    name = d.make("statement", *NAMES)
+    text, d.arguments[name] = (d.statement()[0], ()) if d.maybe(0.3) else parameterised(d)
     d.note(text)
     before = [("C", "S", name)] if d.maybe(0.6) else []
     after = [("D", "S", name)] if d.maybe(0.4) else []
@@ -104,8 +112,11 @@ def parse_named(d: Draw) -> List[Step]:
 
 @steps("prepared", 5)
 def use_named(d: Draw) -> List[Step]:
-    name = d.of(*NAMES)
-    values = parameterised(d)[1]
+    name = d.known("statement", *NAMES)
+    if not name:
+        return parse_named(d)
+    fitting = d.arguments.get(name, ())
+    values = fitting if isinstance(fitting, tuple) and d.maybe(0.85) else parameterised(d)[1]
     d.idle = False  # it may be a BEGIN
     found: List[Operation] = []
     for _ in range(d.of(1, 1, 2)):
@@ -124,7 +135,8 @@ def close_named(d: Draw) -> List[Step]:
 @steps("sqlprepare", 1)
 def bind_sql_prepared(d: Draw) -> List[Step]:
     """SQL's PREPARE and the protocol's Parse share their names."""
-    return [step(("B", "", d.of("p1", "p2", "s1")), ("D", "P", ""), ("E", "", 0), SYNC,
+    name = d.known("statement", "p1", "p2", "s1") or "p1"
+    return [step(("B", "", name), ("D", "P", ""), ("E", "", 0), SYNC,
                  feature="sqlprepare")]
 
 
@@ -175,7 +187,9 @@ def copy_in(d: Draw) -> List[Step]:
     data = copy_rows(d)
     if d.maybe(0.6):
         return [step(("Q", sql), *data, feature="copy")]
-    return [step(("P", "", sql), ("B", "", ""), ("E", "", 0), *data, SYNC, feature="copy")]
+    # Nobody may bind it later, without data: it would wait for them for ever.
+    return [step(("P", "", sql), ("B", "", ""), ("E", "", 0), *data, SYNC, ("P", "", ""), SYNC,
+                 feature="copy")]
 
 
 @steps("call", 2)
