@@ -1,4 +1,4 @@
-"""The model-based random test checks itself: PostgreSQL in the proxy's place shows no difference."""
+"""The model-based random test checks itself: PostgreSQL in the proxy's place must not differ."""
 
 import pytest
 

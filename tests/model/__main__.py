@@ -14,6 +14,7 @@ from model.client import Address
 from model.compare import explain
 from model.shrink import shrink_in
 from model.steps import World, describe_world, dump, load
+from model.survey import survey
 
 
 def address(text: str) -> Address:
@@ -57,6 +58,8 @@ def arguments(argv: List[str]) -> argparse.Namespace:
                         help="these and base, in every world")
     parser.add_argument("--clients", type=int, default=grammar.MOST_CLIENTS, help="at most, 2 to 8")
     parser.add_argument("--timeout", type=float, default=15.0, help="seconds for one answer")
+    parser.add_argument("--survey", action="store_true",
+                        help="each feature by itself, until its first difference")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--arenas", type=int, default=8, help="worlds at the same time")
     parser.add_argument("--differences", type=int, default=5, help="stop after so many")
@@ -120,8 +123,8 @@ async def study(options: argparse.Namespace, plan: batch.Plan, world: World, aft
             found = await arena.examine(world, True, before) or found
         if found is not None:
             steady = await arena.steady(world.script(found.slot))
-            tell(("first difference:" if steady else "the script alone has more than one transcript:")
-                 + "\n" + explain(world, found))
+            tell("first difference:" if steady else "more than one transcript of a script alone:")
+            tell(explain(world, found))
         if options.save:
             options.save.write_text(dump(world), encoding="utf-8")
         return int(found is not None)
@@ -133,10 +136,14 @@ def play(options: argparse.Namespace, plan: batch.Plan) -> int:
     """Many worlds; exit code 1 when there was a difference."""
     seed = random.SystemRandom().randrange(1 << 30) if options.seed is None else options.seed
     tell(f"seed {seed}, features {','.join(plan.features)}")
+    if options.survey:
+        lines = survey(plan, seed, options.sessions, options.jobs, options.arenas, tell)
+        return int(any(each.finding != "no difference" for each in lines))
     outcome = batch.run(plan, seed, options.sessions, options.jobs, options.arenas,
                         options.differences, tell)
     for found in outcome.findings:
-        tell(f"{found.replay(options.arenas)}:\n" + explain(plan.world(found.seed), found.difference))
+        tell(f"{found.replay(options.arenas)}:")
+        tell(explain(plan.world(found.seed), found.difference))
     tell(f"{outcome.sessions} sessions in {outcome.worlds} worlds, {outcome.steps} steps, "
          f"{outcome.seconds:.1f} s, {outcome.rate():.0f} sessions per second, "
          f"{len(outcome.findings)} differences")

@@ -189,7 +189,7 @@ class Arena:
         return None
 
     async def steady(self, script: Script) -> bool:
-        """Whether the script has one transcript: played twice alone, equal and without a timeout."""
+        """Whether the script has one transcript: alone and again, equal and without a timeout."""
         one, two = await self.direct(script), await self.direct(script, again=True)
         return compare(script, one.answers, two.answers) is None and one.left == two.left \
             and not any(each.endswith(b"!timeout") for each in two.answers)

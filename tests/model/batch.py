@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from model import grammar
-from model.arena import Arena
+from model.arena import AdminError, Arena
 from model.cache import Transcripts
 from model.client import Address
 from model.compare import Difference
@@ -103,7 +103,10 @@ async def run_arena(plan: Plan, number: int, quota: Quota, transcripts: Transcri
     try:
         while sessions > 0 and not stopped():
             world = plan.world(seed)
-            found = await arena.examine(world)
+            try:
+                found = await arena.examine(world)
+            except AdminError as error:
+                raise AdminError(f"in the world of seed {seed}: {error}") from error
             finding = await trace(plan, arena, quota, seed, found) if found else None
             report(Progress(1, len(world.scripts), len(world.turns), finding))
             sessions -= len(world.scripts)
@@ -150,7 +153,11 @@ def run(plan: Plan, seed: int, sessions: int, jobs: int = 2, arenas: int = 8,
     findings: List[Finding] = []
     left, told = len(processes), started
     while left:
-        progress = _next(results, processes)
+        try:
+            progress = _next(results, processes)
+        except RuntimeError:
+            stop.set()
+            raise
         if progress is None:
             left -= 1
         else:
@@ -169,7 +176,7 @@ def run(plan: Plan, seed: int, sessions: int, jobs: int = 2, arenas: int = 8,
 
 
 def _next(results, processes) -> Optional[Progress]:
-    """The next report; a process that ended without its last one, or with an error, ends the run."""
+    """The next report; a process that ends without its last one, or with an error, ends all."""
     while True:
         try:
             found = results.get(timeout=5)

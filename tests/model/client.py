@@ -156,19 +156,22 @@ class Player:
 
     async def _play(self, step: Step) -> bytes:
         before = b""
-        if self._open and not step.until:
+        if step.joins and not self._open:
+            return b""
+        if self._open and not step.joins:
             before = await self._close_pipeline()
         if step.end:
             return before + await self._end(step)
         self.connection.send(step.bytes())
         if not step.until:
+            self._open = self._skipping = False
             return before + await self.connection.read(b"Z", step.answers(), self.timeout)
         self._open = True
         if self._skipping:
             return b""
         answer = await self.connection.read(step.until.encode() + b"E", 1, self.timeout)
         self._skipping = self.connection.failed
-        return answer
+        return before + answer
 
     async def _close_pipeline(self) -> bytes:
         self._open = self._skipping = False

@@ -43,7 +43,8 @@ def explain(world: World, found: Difference) -> str:
     """The difference for people: messages both sides have are shown once."""
     script = world.script(found.slot)
     what = "what is left when all is over" if found.at < 0 else \
-        f"login {dict(script.parameters)}" if not found.at else describe_step(script.steps[found.at - 1])
+        f"login {dict(script.parameters)}" if not found.at else \
+        describe_step(script.steps[found.at - 1])
     lines = [f"  client {found.slot} step {found.at} [{found.feature}]: {what}"]
     matcher = SequenceMatcher(None, found.direct, found.proxied, autojunk=False)
     for kind, one, one_end, two, two_end in matcher.get_opcodes():

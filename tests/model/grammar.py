@@ -89,8 +89,9 @@ def steps(feature: str, weight: float = 1.0) -> Callable[[Steps], Steps]:
 class Draw:
     """What one script's productions draw from, and the little they must know about the script."""
 
-    def __init__(self, chance: random.Random, slot: int, features: Sequence[str]) -> None:
-        self.chance, self.n = chance, slot
+    def __init__(self, chance: random.Random, slot: int, features: Sequence[str],
+                 focus: int = 0) -> None:
+        self.chance, self.n, self.focus = chance, slot, focus
         self.features = frozenset(features)
         self.idle = True  # certainly outside of a transaction
         self.seeded = False
@@ -104,6 +105,10 @@ class Draw:
 
     def maybe(self, probability: float) -> bool:
         return self.chance.random() < probability
+
+    def few(self, choices: Sequence[str], count: int = 4) -> str:
+        """One of a few that are the same for all clients of a world, so that they meet."""
+        return self.chance.choice(random.Random(self.focus).sample(sorted(choices), count))
 
     def key(self) -> int:
         return self.chance.randint(1, 7)
@@ -166,9 +171,10 @@ def startup_parameters(draw: Draw) -> Tuple[Tuple[str, str], ...]:
     return tuple(sorted(found.items()))
 
 
-def script(chance: random.Random, slot: int, features: Sequence[str], length: int) -> Script:
+def script(chance: random.Random, slot: int, features: Sequence[str], length: int,
+           focus: int = 0) -> Script:
     """About `length` steps, and the end of the session."""
-    draw = Draw(chance, slot, features)
+    draw = Draw(chance, slot, features, focus)
     parameters = startup_parameters(draw)
     found: List[Step] = []
     while len(found) < length:
@@ -195,8 +201,8 @@ def draw_features(chance: random.Random, enabled: Sequence[str], only: bool) -> 
         return list(enabled)
     rest = [each for each in enabled if each not in ("base", "transaction", "extended")]
     taken = set(chance.sample(rest, min(len(rest), chance.randint(2, 6))))
-    return [each for each in enabled if each not in rest and (each == "base" or chance.random() < 0.8)
-            or each in taken]
+    return [each for each in enabled if each in taken or each not in rest
+            and (each == "base" or chance.random() < 0.8)]
 
 
 def interleave(chance: random.Random, scripts: Sequence[Script]) -> Tuple[int, ...]:
@@ -222,7 +228,7 @@ def world(seed: int, enabled: Optional[Sequence[str]] = None, only: bool = False
     chance = random.Random(seed)
     features = draw_features(chance, default_features() if enabled is None else enabled, only)
     count = chance.choice([2, 2, 3, 3, 4, 5, 6, 8])
-    scripts = tuple(script(chance, slot, features, chance.randint(4, 18))
+    scripts = tuple(script(chance, slot, features, chance.randint(4, 18), seed)
                     for slot in range(min(count, clients)))
     return World(seed, scripts, interleave(chance, scripts))
 

@@ -18,7 +18,8 @@ HBA = ["host all model,postgres 127.0.0.1/32 trust"]
 ROLES = """
 do $$ begin
   if to_regrole('model') is null then
-    create role model login; create role model_a; create role model_b; grant model_a, model_b to model;
+    create role model login; create role model_a; create role model_b;
+    grant model_a, model_b to model;
   end if;
 end $$"""
 SCHEMA = """
@@ -84,7 +85,7 @@ def version_of(address: Address) -> str:
     return asyncio.run(_version(address))
 
 
-# -- Starting ---------------------------------------------------------------------------------------
+# -- Starting -------------------------------------------------------------------------------------
 
 @contextmanager
 def folder_for_servers() -> Iterator[Path]:
@@ -136,7 +137,8 @@ ignore_startup_parameters = extra_float_digits,options,search_path,work_mem,Inte
         give_to(each, user)
     program = Program(["/usr/sbin/pgbouncer", config], folder / "pgbouncer.log", user)
     try:
-        wait_until(lambda: "process up" in program.log() or not program.running(), "PgBouncer is up")
+        wait_until(lambda: "process up" in program.log() or not program.running(),
+                   "PgBouncer is up")
         assert program.running(), program.log()
         yield ("127.0.0.1", port)
     finally:

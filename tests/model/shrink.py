@@ -51,7 +51,7 @@ def world_of(world: World, actions: List[Action]) -> World:
                  tuple(each.slot for each in actions if each.slot in present))
 
 
-# -- What may be tried, largest pieces first ----------------------------------------------------------
+# -- What may be tried, largest pieces first ------------------------------------------------------
 
 def without_clients(world: World) -> Iterator[World]:
     for script in world.scripts:
@@ -74,14 +74,28 @@ def without_pieces(world: World) -> Iterator[World]:
             size //= 2
 
 
+def pieces_of(step: Step) -> Iterator[Tuple[int, int]]:
+    """What may go from a write: whole statements, and messages, but no Bind whose Execute stays."""
+    kinds = "".join(each[0] for each in step.operations)
+    for first, kind in enumerate(kinds):
+        if kind in "PB":
+            last = first + 1
+            until = "PSQ" if kind == "P" else "PBSQ"
+            while last < len(kinds) and kinds[last] not in until:
+                last += 1
+            yield first, last
+        if kind != "B":
+            yield first, first + 1
+
+
 def without_operations(world: World) -> Iterator[World]:
     """Single messages; a step keeps something that is answered."""
     actions = actions_of(world)
     for place, (slot, step) in enumerate(actions):
         if step is None or len(step.operations) < 2:
             continue
-        for gone in range(len(step.operations)):
-            left = step._replace(operations=step.operations[:gone] + step.operations[gone + 1:])
+        for first, last in pieces_of(step):
+            left = step._replace(operations=step.operations[:first] + step.operations[last:])
             if left.answers() or left.until or left.end:
                 yield world_of(world, actions[:place] + [Action(slot, left)] + actions[place + 1:])
 
@@ -137,7 +151,7 @@ async def _exhaust(propose: Callable[[World], Iterator[World]], world: World,
             return world
 
 
-# -- Against servers ----------------------------------------------------------------------------------
+# -- Against servers ------------------------------------------------------------------------------
 
 def signature(found: Difference) -> Tuple[str, ...]:
     """What makes two differences the same: the feature and the first messages that differ."""
@@ -152,7 +166,7 @@ def signature(found: Difference) -> Tuple[str, ...]:
 
 
 class Shrinker:
-    """Asks an arena whether a world still shows the difference; `tries` for those that come and go."""
+    """Asks an arena whether a world still shows the difference; `tries`: it comes and goes."""
 
     def __init__(self, arena: Arena, wanted: Tuple[str, ...], tries: int = 1,
                  tell: Callable[[str], None] = lambda _: None,

@@ -25,12 +25,18 @@ ENDS = ("terminate", "fin", "rst", "cut", "midway")
 
 
 class Step(NamedTuple):
-    """One write. `until` names the message types that end the answer of a write without a Sync."""
+    """One write. `until` names the message types that end the answer of a write without a Sync.
+
+    What `joins` goes on in a pipeline without its Sync; where there is none, it is left out:
+    Execute of an unnamed portal that a failed Query left in its transaction reads freed memory,
+    and has crashed PostgreSQL 15.
+    """
 
     operations: Tuple[Operation, ...] = ()
     feature: str = "base"
     until: str = ""
     end: str = ""
+    joins: bool = False
 
     def bytes(self) -> bytes:
         return b"".join(_BUILDERS[each[0]](*each[1:]) for each in self.operations)
@@ -67,11 +73,12 @@ class World(NamedTuple):
         return next(each for each in self.scripts if each.slot == slot)
 
 
-def step(*operations: Operation, feature: str = "base", until: str = "", end: str = "") -> Step:
-    return Step(tuple(operations), feature, until, end)
+def step(*operations: Operation, feature: str = "base", until: str = "", end: str = "",
+         joins: bool = False) -> Step:
+    return Step(tuple(operations), feature, until, end, joins)
 
 
-# -- As JSON ----------------------------------------------------------------------------------------
+# -- As JSON --------------------------------------------------------------------------------------
 
 def dump(world: World) -> str:
     """One line for each step, so that a person can edit it."""
@@ -99,7 +106,7 @@ def _load_step(found: Sequence) -> Step:
     return Step(operations, *found[1:])
 
 
-# -- For people -------------------------------------------------------------------------------------
+# -- For people -----------------------------------------------------------------------------------
 
 _NAMES = {"Q": "Query", "P": "Parse", "B": "Bind", "D": "Describe", "C": "Close", "E": "Execute",
           "S": "Sync", "H": "Flush", "d": "CopyData", "c": "CopyDone", "f": "CopyFail",

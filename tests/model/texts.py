@@ -34,7 +34,7 @@ PROBES = ("select '2024-02-03 04:05:06+00'::timestamptz", "select date '2024-02-
 
 
 def setting(d: Draw) -> str:
-    return d.of(*sorted(VALUES))
+    return d.few(VALUES)
 
 
 def assignment(d: Draw) -> str:
@@ -259,7 +259,9 @@ def declare(d: Draw) -> str:
 @text("cursor", 4)
 def fetch(d: Draw) -> str:
     name = d.known("cursor", "c1", "c2")
-    return declare(d) if not name else d.of(f"fetch 2 from {name}", f"fetch all from {name}", f"move 1 in {name}",
+    if not name:
+        return declare(d)
+    return d.of(f"fetch 2 from {name}", f"fetch all from {name}", f"move 1 in {name}",
                 f"fetch backward 1 from {name}", f"close {name}", "close all")
 
 

@@ -34,7 +34,7 @@ def parameterised(d: Draw) -> Tuple[str, Tuple[object, ...]]:
                 else ("select nosuch", ()))
 
 
-# -- Envelopes of statements ------------------------------------------------------------------------
+# -- Envelopes of statements ----------------------------------------------------------------------
 
 @steps("base", 12)
 def simple(d: Draw) -> List[Step]:
@@ -83,7 +83,7 @@ def long_pipeline(d: Draw) -> List[Step]:
     return [step(*batch * d.of(100, 300), feature="pipeline")]
 
 
-# -- Statements that outlive their Sync -------------------------------------------------------------
+# -- Statements that outlive their Sync -----------------------------------------------------------
 
 @steps("unnamed", 3)
 def parse_unnamed(d: Draw) -> List[Step]:
@@ -140,7 +140,7 @@ def bind_sql_prepared(d: Draw) -> List[Step]:
                  feature="sqlprepare")]
 
 
-# -- Portals ----------------------------------------------------------------------------------------
+# -- Portals --------------------------------------------------------------------------------------
 
 @steps("portal", 3)
 def suspend(d: Draw) -> List[Step]:
@@ -150,8 +150,9 @@ def suspend(d: Draw) -> List[Step]:
                 "select 6 / (4 - g) from generate_series(1, 6) g", d.statement()[0])
     d.note(rows)
     first = step(*run_unnamed(d, rows, portal, 2), ("H",), feature="portal", until="sCI")
-    more = step(("E", portal, 2), ("H",), feature="portal", until="sCI")
-    return [first, *[more] * d.of(0, 1, 2), step(("E", portal, 0), SYNC, feature="portal")]
+    more = step(("E", portal, 2), ("H",), feature="portal", until="sCI", joins=True)
+    last = step(("E", portal, 0), SYNC, feature="portal", joins=True)
+    return [first, *[more] * d.of(0, 1, 2), *[last] * d.of(0, 1, 1)]
 
 
 @steps("portal", 1)
@@ -167,7 +168,7 @@ def keep_portal(d: Draw) -> List[Step]:
     return found
 
 
-# -- COPY, FunctionCall, setseed --------------------------------------------------------------------
+# -- COPY, FunctionCall, setseed ------------------------------------------------------------------
 
 def copy_rows(d: Draw) -> List[Operation]:
     """CopyData and its end: complete, broken, a duplicate, a row in two messages, CopyFail."""
@@ -182,8 +183,8 @@ def copy_rows(d: Draw) -> List[Operation]:
 
 @steps("copy", 2)
 def copy_in(d: Draw) -> List[Step]:
-    sql = d.of(f"copy t{d.n} from stdin", f"copy t{d.n} (k, v) from stdin", "copy nosuch from stdin",
-               f"copy t{d.n} from stdin with (format csv)")
+    sql = d.of(f"copy t{d.n} from stdin", f"copy t{d.n} (k, v) from stdin",
+               "copy nosuch from stdin", f"copy t{d.n} from stdin with (format csv)")
     data = copy_rows(d)
     if d.maybe(0.6):
         return [step(("Q", sql), *data, feature="copy")]
