@@ -164,4 +164,7 @@ def main(argv: List[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except servers.Refused as refused:
+        sys.exit(f"the proxy did not start: {refused}")

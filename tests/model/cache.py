@@ -6,6 +6,7 @@ PostgreSQL's answers do not depend on the proxy, so many builds can be measured 
 import json
 import pickle
 import sqlite3
+import zlib
 from collections import OrderedDict
 from hashlib import blake2b
 from pathlib import Path
@@ -40,7 +41,7 @@ class Transcripts:
         if self._file is None:
             return None
         row = self._file.execute("select v from played where k = ?", [self._digest(key)]).fetchone()
-        return pickle.loads(row[0]) if row else None
+        return pickle.loads(zlib.decompress(row[0])) if row else None
 
     def put(self, script: Script, played: tuple) -> None:
         key = script.key()
@@ -49,7 +50,8 @@ class Transcripts:
             self._memory.popitem(last=False)
         if self._file is None:
             return
-        self._unwritten.append((self._digest(key), pickle.dumps(tuple(played))))
+        self._unwritten.append((self._digest(key),
+                                zlib.compress(pickle.dumps(tuple(played)), 1)))
         if len(self._unwritten) >= WRITE_EVERY:
             self.write()
 

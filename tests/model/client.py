@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from typing import List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from lib import pgwire
 from model.steps import Script, Step
@@ -13,6 +13,20 @@ Address = Tuple[str, int]
 TIMEOUT = b"!timeout"
 CLOSED = b"!closed"
 REFUSED = b"!refused"
+
+
+CANCEL_AFTER_SECONDS = 0.05
+
+
+def raw_messages(data: bytes) -> Iterator[Tuple[str, bytes]]:
+    """(type, body) of whole messages."""
+    at = 0
+    while at + 5 <= len(data):
+        size = int.from_bytes(data[at + 1:at + 5], "big") + 1
+        if at + size > len(data):
+            return
+        yield chr(data[at]), data[at + 5:at + size]
+        at += size
 
 
 class Connection(asyncio.Protocol):
@@ -163,6 +177,8 @@ class Player:
         if step.end:
             return before + await self._end(step)
         self.connection.send(step.bytes())
+        if step.cancel:
+            return before + await self._read_and_cancel(step)
         if not step.until:
             self._open = self._skipping = False
             return before + await self.connection.read(b"Z", step.answers(), self.timeout)
@@ -172,6 +188,25 @@ class Player:
         answer = await self.connection.read(step.until.encode() + b"E", 1, self.timeout)
         self._skipping = self.connection.failed
         return before + answer
+
+    async def _read_and_cancel(self, step: Step) -> bytes:
+        """Cancel until the answer is there; each request is over before anything else is sent."""
+        answer = asyncio.ensure_future(self.connection.read(b"Z", step.answers(), self.timeout))
+        while not (await asyncio.wait([answer], timeout=CANCEL_AFTER_SECONDS))[0]:
+            await self._cancel()
+        return answer.result()
+
+    async def _cancel(self) -> None:
+        key = next((body for kind, body in raw_messages(self.answers[0]) if kind == "K"), b"")
+        request = Connection()
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: request, *self.address)
+        except OSError:
+            return
+        request.send(pgwire.request(pgwire.CANCEL_CODE, key))
+        await request.read_to_end(self.timeout)
+        request.abort(False)
 
     async def _close_pipeline(self) -> bytes:
         self._open = self._skipping = False

@@ -47,11 +47,12 @@ FEATURES = {
     "opaque": "what functions and DO change unseen",
     "ddl": "ALTER TABLE under prepared statements",
     "vanish": "clients that close without a word: idle, in a transaction, in a query",
+    "cancel": "CancelRequests (a proxy may answer while the query waits for a connection)",
     "views": "what pg_prepared_statements, pg_cursors, pg_listening_channels tell",
     "custom_exact": "whether a custom setting was never set or is empty",
 }
 # A proxy may well answer these in other words: only when they are asked for.
-OPTIONAL = ("views", "custom_exact")
+OPTIONAL = ("cancel", "views", "custom_exact")
 MOST_CLIENTS = 8
 
 Text = Callable[["Draw"], str]

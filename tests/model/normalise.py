@@ -8,11 +8,10 @@
 """
 
 import re
-import struct
 from typing import List, Optional
 
 from lib.pgdecode import Message, decode
-from model.client import CLOSED, REFUSED, TIMEOUT
+from model.client import CLOSED, REFUSED, TIMEOUT, raw_messages
 
 FIRST_NORMAL_OID = 16384
 VOLATILE = re.compile(r"(pg_temp_|pg_toast_temp_|PID |[Pp]rocess |[Tt]ransaction )\d+")
@@ -24,14 +23,12 @@ def messages(data: bytes) -> List[tuple]:
     mark = next((each for each in MARKS if data.endswith(each)), b"")
     data = data[:len(data) - len(mark)]
     found: List[tuple] = []
-    while len(data) >= 5:
-        size = struct.unpack_from("!xI", data)[0] + 1
-        if len(data) < size:
-            break
-        found.append(decode(Message(chr(data[0]), data[5:size])))
-        data = data[size:]
-    if data:
-        found.append(("half a message", data))
+    whole = 0
+    for kind, body in raw_messages(data):
+        found.append(decode(Message(kind, body)))
+        whole += len(body) + 5
+    if whole < len(data):
+        found.append(("half a message", data[whole:]))
     return found + ([(mark.decode(),)] if mark else [])
 
 

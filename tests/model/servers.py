@@ -9,11 +9,13 @@ from typing import Iterator, List, Tuple
 
 from lib.postgres import Cluster, Template
 from lib.processes import Program, free_port, give_to, unprivileged_user, wait_until
+from lib.trunkline import Trunkline, base_config
 from model.arena import Admin
 from model.client import Address
 from model.grammar import MOST_CLIENTS
 
 KINDS = ("direct", "pgbouncer", "trunkline")
+PGBOUNCER = "/usr/sbin/pgbouncer"
 HBA = ["host all model,postgres 127.0.0.1/32 trust"]
 ROLES = """
 do $$ begin
@@ -135,7 +137,7 @@ ignore_startup_parameters = extra_float_digits,options,search_path,work_mem,Inte
 """, encoding="ascii")
     for each in (users, config):
         give_to(each, user)
-    program = Program(["/usr/sbin/pgbouncer", config], folder / "pgbouncer.log", user)
+    program = Program([PGBOUNCER, config], folder / "pgbouncer.log", user)
     try:
         wait_until(lambda: "process up" in program.log() or not program.running(),
                    "PgBouncer is up")
@@ -154,13 +156,21 @@ def trunkline_config(cluster: Cluster, pool: int) -> dict:
             "authentication": [{"method": "trust"}]}
 
 
+class Refused(Exception):
+    """A proxy did not start; what it said."""
+
+
 @contextmanager
 def trunkline(folder: Path, cluster: Cluster, pool: int) -> Iterator[Address]:
-    """The program of $TRUNKLINE_BINARY; an AssertionError tells what it said when it refuses."""
-    from lib.trunkline import Trunkline, base_config
+    """The program of $TRUNKLINE_BINARY; it may not know the configuration yet."""
     proxy = Trunkline(folder, base_config(log={"level": "info"}, **trunkline_config(cluster, pool)))
     try:
         proxy.start()
+    except AssertionError as error:
+        if proxy.running():
+            raise
+        raise Refused(proxy.log().strip()[-500:]) from error
+    try:
         yield proxy.addresses()[0]
     finally:
         proxy.stop()

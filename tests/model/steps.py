@@ -29,7 +29,7 @@ class Step(NamedTuple):
 
     What `joins` goes on in a pipeline without its Sync; where there is none, it is left out:
     Execute of an unnamed portal that a failed Query left in its transaction reads freed memory,
-    and has crashed PostgreSQL 15.
+    and has crashed PostgreSQL 15. `cancel`: a CancelRequest follows, until the answer is there.
     """
 
     operations: Tuple[Operation, ...] = ()
@@ -37,6 +37,7 @@ class Step(NamedTuple):
     until: str = ""
     end: str = ""
     joins: bool = False
+    cancel: bool = False
 
     def bytes(self) -> bytes:
         return b"".join(_BUILDERS[each[0]](*each[1:]) for each in self.operations)
@@ -74,8 +75,8 @@ class World(NamedTuple):
 
 
 def step(*operations: Operation, feature: str = "base", until: str = "", end: str = "",
-         joins: bool = False) -> Step:
-    return Step(tuple(operations), feature, until, end, joins)
+         joins: bool = False, cancel: bool = False) -> Step:
+    return Step(tuple(operations), feature, until, end, joins, cancel)
 
 
 # -- As JSON --------------------------------------------------------------------------------------

@@ -200,6 +200,13 @@ def function_call(d: Draw) -> List[Step]:
     return [step(d.of(("F", 177, one, two), ("F", 154, one, two), ("F", 99999)), feature="call")]
 
 
+@steps("cancel", 2)
+def cancel(d: Draw) -> List[Step]:
+    """A query that does not end before it is cancelled."""
+    return [step(d.of(("Q", "select pg_sleep(30)"), ("Q", "select 1; select pg_sleep(30)")),
+                 feature="cancel", cancel=True)]
+
+
 @steps("random", 4)
 def seed(d: Draw) -> List[Step]:
     """Only where it must succeed: what random() tells without it is anybody's guess."""
