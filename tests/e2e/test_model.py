@@ -13,6 +13,7 @@ import pytest
 from lib.pgwire import connect
 from model import batch, compare, grammar, servers, shrink
 from model.cache import salt_of
+from model.normalise import messages
 from model.steps import Script, World, step
 
 ARENAS = 4
@@ -100,6 +101,41 @@ def test_what_differs_is_seen(direct, altered, statement, back, text, at):
     altered(statement, back)
     found = examine(plan(direct, direct), one_client(text))
     assert found is not None and (found.slot, found.at) == (0, at)
+
+
+@pytest.mark.parametrize("turns, tried", [((0, 0, 1, 1, 1, 0), b"f"), ((0, 1, 1, 1, 0, 0), None)])
+def test_clients_act_in_the_order_of_the_turns(direct, turns, tried):
+    """The second client's answer depends on the first's: what a world's scripts never do."""
+    scripts = tuple(Script(slot, (), (step(("Q", "select pg_try_advisory_lock(5)")),
+                                      step(end="terminate"))) for slot in (0, 1))
+    found = examine(plan(direct, direct), World(0, scripts, turns))
+    if tried is None:
+        assert found is None
+    else:
+        assert (found.slot, found.at) == (1, 1) and ("D", (tried,)) in found.proxied
+
+
+def test_a_script_goes_on_by_itself_when_it_is_cut_short(direct):
+    """Flush without Sync, an error in it, steps that join a pipeline there is no more."""
+    flush, more = ("H",), ("E", "", 1)
+    rows = [("P", "", "select 2 / (2 - g) from generate_series(1, 3) g"), ("B", "", "")]
+    scripts = (Script(0, (), (
+        step(more, flush, until="sCI", joins=True), step(*rows, more, flush, until="sCI"),
+        step(more, flush, until="sCI", joins=True), step(more, flush, until="sCI", joins=True),
+        step(*rows, more, flush, until="sCI"), step(("Q", "select 1")),
+        step(more, ("S",), joins=True))),)
+    made = plan(direct, direct)
+    assert examine(made, World(0, scripts, (0,) * 8)) is None
+
+    async def answers():
+        arena = await made.arena(0).open()
+        try:
+            return (await arena.direct(scripts[0])).answers
+        finally:
+            arena.close()
+
+    told = ["".join(kind for kind, *_ in messages(each)) for each in asyncio.run(answers())]
+    assert told[1:] == ["", "12Ds", "E", "", "Z12Ds", "ZTDCZ", ""]
 
 
 def test_a_lock_that_outlives_its_client_is_seen(direct):

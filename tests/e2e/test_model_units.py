@@ -9,9 +9,11 @@ import pytest
 from lib.pgdecode import Message
 from lib.pgwire import cstring, message
 from model import grammar
+from model.cache import Transcripts
 from model.compare import Difference, compare, explain
 from model.normalise import messages, normalise, normalise_login, own_pid
-from model.shrink import (actions_of, shrink, signature, switches, without_operations, world_of)
+from model.shrink import (actions_of, pieces_of, shrink, signature, switches, without_operations,
+                          world_of)
 from model.steps import Script, Step, World, describe_world, dump, load, step
 
 READY = message("Z", b"I")
@@ -221,6 +223,29 @@ def test_a_step_never_loses_its_last_answer():
     script = Script(0, (), (step(("P", "", "select 1"), ("S",)), Step(end="terminate")))
     for smaller in without_operations(World(1, (script,), (0, 0, 0))):
         assert all(each.answers() or each.end for each in smaller.scripts[0].steps)
+
+
+def test_no_execute_stays_when_its_bind_goes():
+    write = step(("P", "", "one"), ("B", "", ""), ("D", "P", ""), ("E", "", 0),
+                 ("P", "", "two"), ("B", "", ""), ("E", "", 0), ("S",))
+    for first, last in pieces_of(write):
+        left = "".join(each[0] for each in write.operations[:first] + write.operations[last:])
+        for part in left.split("P"):
+            assert "E" not in part or "B" in left[:left.index("E")]
+        assert left.count("E") <= left.count("B")
+
+
+# -- Transcripts ----------------------------------------------------------------------------------
+
+def test_transcripts_are_found_again_in_the_file_of_the_same_server(tmp_path):
+    played = ([b"login", b"answer" * 100], "rows")
+    one, two = (Script(0, (), (step(("Q", each)),)) for each in ("select 1", "select 2"))
+    first = Transcripts(tmp_path / "cache", "15")
+    first.put(one, played)
+    assert first.get(one) == played and first.get(two) is None
+    first.write()
+    assert Transcripts(tmp_path / "cache", "15").get(one) == played
+    assert Transcripts(tmp_path / "cache", "18").get(one) is None
 
 
 def test_the_signature_is_the_feature_and_the_first_messages_that_differ():
