@@ -115,6 +115,16 @@ def test_clients_act_in_the_order_of_the_turns(direct, turns, tried):
         assert (found.slot, found.at) == (1, 1) and ("D", (tried,)) in found.proxied
 
 
+def test_idle_server_connections_end_when_that_is_asked_for(direct):
+    """PostgreSQL in the proxy's place cannot hide it."""
+    one, sleep = step(("Q", "select 1")), step(("Q", "select pg_sleep(0.006)"))
+    scripts = (Script(0, (), (one, one)), Script(1, (), (sleep,) * 50))
+    world = World(1, scripts, (0, 0) + (1,) * 51 + (0,))
+    assert examine(plan(direct, direct), world) is None
+    found = examine(plan(direct, direct, kill_idle=True), world)
+    assert (found.slot, found.at) == (0, 2) and "57P01" in str(found.proxied)
+
+
 def test_a_script_goes_on_by_itself_when_it_is_cut_short(direct):
     """Flush without Sync, an error in it, steps that join a pipeline there is no more."""
     flush, more = ("H",), ("E", "", 1)

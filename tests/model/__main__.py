@@ -57,6 +57,8 @@ def arguments(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--only", type=names, default=(), metavar="FEATURE,…",
                         help="these and base, in every world")
     parser.add_argument("--clients", type=int, default=grammar.MOST_CLIENTS, help="at most, 2 to 8")
+    parser.add_argument("--kill-idle", action="store_true", help="end idle server connections "
+                        "now and then: nobody may notice, without features that pin them")
     parser.add_argument("--timeout", type=float, default=15.0, help="seconds for one answer")
     parser.add_argument("--survey", action="store_true",
                         help="each feature by itself, until its first difference")
@@ -89,7 +91,8 @@ def features_of(options: argparse.Namespace) -> Tuple[str, ...]:
 
 def plan_of(options: argparse.Namespace, direct: Address, proxy: Address) -> batch.Plan:
     return batch.Plan(direct, proxy, features_of(options), bool(options.only), options.timeout,
-                      options.cache, salt_of(servers.version_of(direct)), options.clients)
+                      options.cache, salt_of(servers.version_of(direct)), options.clients,
+                      options.kill_idle)
 
 
 def tell(text: str) -> None:

@@ -25,6 +25,9 @@ BUSY = """select (select count(*) from pg_stat_activity where datname = current_
 END_ALL = """select count(pg_terminate_backend(pid, 2000)) from pg_stat_activity
   where datname = current_database() and pid <> pg_backend_pid()
   and backend_type = 'client backend'"""
+END_IDLE = """select pg_terminate_backend(pid, 2000) from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and state = 'idle'
+  and backend_type = 'client backend' and state_change < clock_timestamp() - interval '5 ms'"""
 LAST_KEY = 100  # what a client writes with its last breath: it may be there or not
 LAST_BREATH_SECONDS = 0.02  # how long a proxy may take to pass that on
 
@@ -118,7 +121,8 @@ class Arena:
     """Used by one task; owns its two databases while it is open."""
 
     def __init__(self, direct: Address, proxy: Address, databases: Tuple[str, str],
-                 timeout: float, transcripts: Transcripts) -> None:
+                 timeout: float, transcripts: Transcripts, kill_idle: bool = False) -> None:
+        self.kill_idle = kill_idle
         self.direct_address, self.proxy_address = direct, proxy
         self.databases, self.timeout, self.transcripts = databases, timeout, transcripts
         self.admins = [Admin(direct, each) for each in databases]
@@ -151,11 +155,16 @@ class Arena:
         """Close the proxy's server connections: it opens new ones when it needs them."""
         await self.admins[1].rows(END_ALL)
 
+    async def end_idle(self) -> None:
+        """Close what a proxy keeps for later, as a restart of the server or a timeout would."""
+        await self.admins[1].rows(END_IDLE)
+
     async def proxied(self, world: World) -> Tuple[Dict[int, Played], str]:
         """A world through the proxy, and what it left open."""
         admin = self.admins[1]
         await admin.reset(world.scripts)
-        answers = await play(world, self.proxy_address, self.databases[1], self.timeout)
+        answers = await play(world, self.proxy_address, self.databases[1], self.timeout,
+                             self.end_idle if self.kill_idle else None)
         if any(each.steps and each.steps[-1].end and each.steps[-1].operations
                for each in world.scripts):
             await asyncio.sleep(LAST_BREATH_SECONDS)

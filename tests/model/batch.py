@@ -28,13 +28,14 @@ class Plan(NamedTuple):
     cache: Optional[Path] = None
     salt: str = ""
     clients: int = grammar.MOST_CLIENTS
+    kill_idle: bool = False  # server connections, now and then
 
     def world(self, seed: int) -> World:
         return grammar.world(seed, self.features, self.only, self.clients)
 
     def arena(self, number: int, transcripts: Optional[Transcripts] = None) -> Arena:
         return Arena(self.direct, self.proxy, database_names(number + 1)[number], self.timeout,
-                     transcripts or Transcripts(self.cache, self.salt))
+                     transcripts or Transcripts(self.cache, self.salt), self.kill_idle)
 
 
 class Finding(NamedTuple):

@@ -168,7 +168,11 @@ def startup_parameters(draw: Draw) -> Tuple[Tuple[str, str], ...]:
     if "startup_any" in draw.features and draw.maybe(0.7):
         found.update([draw.of(("search_path", "sa"), ("work_mem", "2048kB"),
                               ("options", "-c enable_seqscan=off -c search_path=sb"),
-                              ("extra_float_digits", "0"), ("IntervalStyle", "iso_8601"))])
+                              ("extra_float_digits", "0"), ("IntervalStyle", "iso_8601"),
+                              ("options", "-c ignore_system_indexes=on"))])
+    if "startup_any" in draw.features and draw.maybe(0.08):
+        found.update([draw.of(("work_mem", "much"), ("nosuch_setting", "1"), ("port", "1"),
+                              ("options", "-c log_connections=on"), ("options", "--nosuch"))])
     return tuple(sorted(found.items()))
 
 

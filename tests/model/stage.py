@@ -1,13 +1,15 @@
 """Plays a world through a proxy: many clients, started in the order of the world's turns."""
 
 import asyncio
-from typing import Dict, List, Optional
+import random
+from typing import Awaitable, Callable, Dict, List, Optional
 
 from model.client import Address, Player
 from model.steps import World
 
 # How long the next client waits for the one before it; who waits for a pooled connection is passed.
 PATIENCE_SECONDS = 0.01
+BETWEEN_PROBABILITY = 0.1
 
 
 class Part:
@@ -54,14 +56,20 @@ class Part:
 
 
 async def play(world: World, address: Address, database: str, timeout: float,
-               patience: float = PATIENCE_SECONDS) -> Dict[int, List[bytes]]:
-    """The transcripts by slot; ends when every client has ended or given up."""
+               between: Optional[Callable[[], Awaitable[None]]] = None) -> Dict[int, List[bytes]]:
+    """The transcripts by slot; ends when every client has ended or given up.
+
+    `between` runs before some of the turns, by the world's seed.
+    """
+    chance = random.Random(world.seed)
     parts = {script.slot: Part(Player(script, address, database, timeout))
              for script in world.scripts}
     try:
         for slot in world.turns:
             if slot in parts and not parts[slot].task.done():
-                await parts[slot].turn(patience)
+                if between is not None and chance.random() < BETWEEN_PROBABILITY:
+                    await between()
+                await parts[slot].turn(PATIENCE_SECONDS)
         for part in parts.values():
             part.allow(len(part.player.script.steps) + 1)
         await asyncio.gather(*(part.task for part in parts.values()))

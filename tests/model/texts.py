@@ -34,7 +34,7 @@ PROBES = ("select '2024-02-03 04:05:06+00'::timestamptz", "select date '2024-02-
 
 
 def setting(d: Draw) -> str:
-    return d.few(VALUES)
+    return "search_path" if d.focus % 2 and d.maybe(0.25) else d.few(VALUES)
 
 
 def assignment(d: Draw) -> str:
@@ -100,6 +100,8 @@ def set_refused(d: Draw) -> str:
 
 @text("settings", 4)
 def show(d: Draw) -> str:
+    if "startup_any" in d.features and d.maybe(0.1):
+        return "show ignore_system_indexes"
     return d.of(f"show {setting(d)}", f"select current_setting('{setting(d)}')")
 
 
