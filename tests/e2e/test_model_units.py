@@ -115,6 +115,7 @@ def all_worlds(**options):
 
 def test_every_feature_has_productions_and_comes_up():
     worlds = all_worlds()
+    grammar.load_productions()
     names = {each.feature for each in grammar.TEXTS + grammar.STEPS}
     elsewhere = {"startup", "startup_any", "vanish"}
     assert names | elsewhere == set(grammar.FEATURES)

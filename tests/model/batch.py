@@ -142,6 +142,7 @@ def _process(plan: Plan, numbers: List[int], arenas: int, seed: int, sessions: i
 def run(plan: Plan, seed: int, sessions: int, jobs: int = 2, arenas: int = 8,
         most_findings: int = 5, tell: Callable[[str], None] = lambda _: None) -> Outcome:
     """Play worlds from `seed` on; stops early once there are enough findings."""
+    grammar.load_productions()
     context = multiprocessing.get_context("fork")
     results, stop = context.Queue(), context.Event()
     processes = [context.Process(target=_process, daemon=True, args=(

@@ -19,6 +19,8 @@ FEATURES = {
     "transaction": "BEGIN, COMMIT, ROLLBACK, AND CHAIN, SET TRANSACTION",
     "error": "syntax errors, runtime errors, notices",
     "pipeline": "several Syncs in one write, with and without errors",
+    "lexis": "comments, case, blanks, semicolons, and quotes that look like something else",
+    "commit_error": "what fails at COMMIT, and what a COMMIT that fails takes back",
     "savepoint": "SAVEPOINT, ROLLBACK TO, RELEASE",
     "portal": "Execute with a row limit, continued after Flush and in later writes",
     "copy": "COPY in and out, simple and extended, failing half-way, CopyFail",
@@ -138,7 +140,19 @@ class Draw:
         if not self.idle and "transaction" in self.features and self.maybe(0.2):
             return self.of("commit", "commit", "rollback", "end", "abort"), "transaction"
         found = self._pick(self.texts)
-        return found.make(self), found.feature
+        sql = found.make(self)
+        if "lexis" in self.features and self.maybe(0.3):
+            return self.decorated(sql), "lexis"
+        return sql, found.feature
+
+    def decorated(self, sql: str) -> str:
+        """The same statement to PostgreSQL, though not to who compares words."""
+        quoted = any(mark in sql for mark in "'\"$")
+        return self.of(
+            f"/* set timezone = 5; */ {sql}", f"-- begin\n{sql}", f"\n\t {sql} ;",
+            f"/* /* nested */ commit; */{sql}", f"{sql} -- ; set timezone = 5", f";{sql}",
+            f"{sql};;",
+            sql if quoted else sql.upper(), sql.replace(" ", "\n", 1), sql.replace(" ", "/**/", 1))
 
     def note_simple(self, sql: str) -> None:
         """Keep `idle` true only where it is certain, whatever the answers were."""
@@ -224,12 +238,16 @@ def interleave(chance: random.Random, scripts: Sequence[Script]) -> Tuple[int, .
     return tuple(found)
 
 
+def load_productions() -> None:
+    """They need this module, so it cannot name them at its start."""
+    for name in ("model.texts", "model.states", "model.wire"):
+        importlib.import_module(name)
+
+
 def world(seed: int, enabled: Optional[Sequence[str]] = None, only: bool = False,
           clients: int = MOST_CLIENTS) -> World:
     """The world of a seed: the same for the same features, on every machine."""
-    if not TEXTS:  # they need this module, so it cannot name them at its start
-        for name in ("model.texts", "model.wire"):
-            importlib.import_module(name)
+    load_productions()
     chance = random.Random(seed)
     features = draw_features(chance, default_features() if enabled is None else enabled, only)
     count = chance.choice([2, 2, 3, 3, 4, 5, 6, 8])

@@ -34,6 +34,14 @@ create function opaque_set(name text, value text) returns void language plpgsql 
   $$ begin perform set_config(name, value, false); end $$;
 create function opaque_path() returns text language sql set search_path = sb as
   $$ select name from who $$;
+create view opaque_view as select set_config('DateStyle', 'German', false);
+create function hook() returns trigger language plpgsql as $$ begin
+  perform set_config('application_name', 'from a trigger', false); return null; end $$;
+create table hooked (a int); grant all on hooked to public;
+create trigger hook before insert on hooked for each row execute function hook();
+create table late (k int primary key deferrable initially deferred);
+insert into late select generate_series(0, 7);
+grant select on opaque_view to public; grant all on late to public;
 create procedure opaque_commit(name text, key int) language plpgsql as $$ begin
   execute format('update %I set v = v || ''c'' where k = %s', name, key); commit; end $$"""
 TABLES = """
