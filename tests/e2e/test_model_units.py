@@ -97,6 +97,18 @@ def test_the_first_difference_is_found_and_told():
     assert "Query 'show x'" in told and "PostgreSQL:" in told and "42P01" in told
 
 
+def test_an_error_may_lack_its_source_when_that_is_allowed():
+    one, two = error("no")[:-1] + b"Fa.c\0L1\0Rf\0\0", error("no")
+    one = message("E", one[5:])
+    script = Script(0, (), (step(("Q", "select 1")),))
+    login = key_data(7) + READY
+    assert compare(script, [login, one], [login, two]) is not None
+    assert compare(script, [login, one], [login, two], own_errors=True) is None
+    assert compare(script, [login, one], [login, error("other")], own_errors=True) is not None
+    other = message("E", one[5:].replace(b"a.c", b"b.c"))
+    assert compare(script, [login, one], [login, other], own_errors=True) is not None
+
+
 # -- Grammar --------------------------------------------------------------------------------------
 
 def test_a_seed_gives_one_world_and_another_seed_another():

@@ -59,6 +59,8 @@ def arguments(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=grammar.MOST_CLIENTS, help="at most, 2 to 8")
     parser.add_argument("--kill-idle", action="store_true", help="end idle server connections "
                         "now and then: nobody may notice, without features that pin them")
+    parser.add_argument("--own-errors", action="store_true",
+                        help="errors need not name PostgreSQL's file, line and routine")
     parser.add_argument("--timeout", type=float, default=15.0, help="seconds for one answer")
     parser.add_argument("--survey", action="store_true",
                         help="each feature by itself, until its first difference")
@@ -92,7 +94,7 @@ def features_of(options: argparse.Namespace) -> Tuple[str, ...]:
 def plan_of(options: argparse.Namespace, direct: Address, proxy: Address) -> batch.Plan:
     return batch.Plan(direct, proxy, features_of(options), bool(options.only), options.timeout,
                       options.cache, salt_of(servers.version_of(direct)), options.clients,
-                      options.kill_idle)
+                      options.kill_idle, options.own_errors)
 
 
 def tell(text: str) -> None:

@@ -121,8 +121,9 @@ class Arena:
     """Used by one task; owns its two databases while it is open."""
 
     def __init__(self, direct: Address, proxy: Address, databases: Tuple[str, str],
-                 timeout: float, transcripts: Transcripts, kill_idle: bool = False) -> None:
-        self.kill_idle = kill_idle
+                 timeout: float, transcripts: Transcripts, kill_idle: bool = False,
+                 own_errors: bool = False) -> None:
+        self.kill_idle, self.own_errors = kill_idle, own_errors
         self.direct_address, self.proxy_address = direct, proxy
         self.databases, self.timeout, self.transcripts = databases, timeout, transcripts
         self.admins = [Admin(direct, each) for each in databases]
@@ -186,7 +187,7 @@ class Arena:
         proxied, trouble = await self.proxied(world)
         for script in world.scripts:
             ours, theirs = direct[script.slot], proxied[script.slot]
-            found = compare(script, ours.answers, theirs.answers)
+            found = compare(script, ours.answers, theirs.answers, self.own_errors)
             if found is not None:
                 return found
         for script in world.scripts:

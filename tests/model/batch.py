@@ -29,13 +29,15 @@ class Plan(NamedTuple):
     salt: str = ""
     clients: int = grammar.MOST_CLIENTS
     kill_idle: bool = False  # server connections, now and then
+    own_errors: bool = False  # see compare()
 
     def world(self, seed: int) -> World:
         return grammar.world(seed, self.features, self.only, self.clients)
 
     def arena(self, number: int, transcripts: Optional[Transcripts] = None) -> Arena:
         return Arena(self.direct, self.proxy, database_names(number + 1)[number], self.timeout,
-                     transcripts or Transcripts(self.cache, self.salt), self.kill_idle)
+                     transcripts or Transcripts(self.cache, self.salt), self.kill_idle,
+                     self.own_errors)
 
 
 class Finding(NamedTuple):

@@ -17,8 +17,21 @@ class Difference(NamedTuple):
     proxied: List[tuple]
 
 
-def compare(script: Script, direct: List[bytes], proxied: List[bytes]) -> Optional[Difference]:
-    """Equal bytes are equal; only the others are taken apart."""
+def without_source(direct: List[tuple], proxied: List[tuple]) -> List[tuple]:
+    """`direct`, its errors without file, line and routine where the proxy's name none."""
+    found = list(direct)
+    for at, (one, two) in enumerate(zip(direct, proxied)):
+        if one[0] == two[0] == "E" and not {"F", "L", "R"} & set(dict(two[1])):
+            found[at] = ("E", tuple(each for each in one[1] if each[0] not in "FLR"))
+    return found
+
+
+def compare(script: Script, direct: List[bytes], proxied: List[bytes],
+            own_errors: bool = False) -> Optional[Difference]:
+    """Equal bytes are equal; only the others are taken apart.
+
+    `own_errors`: the proxy may answer in PostgreSQL's words without naming a line of its source.
+    """
     pids: tuple = ()
     for at in range(max(len(direct), len(proxied))):
         left, right = (each[at] if at < len(each) else b"!nothing" for each in (direct, proxied))
@@ -30,6 +43,8 @@ def compare(script: Script, direct: List[bytes], proxied: List[bytes]) -> Option
         else:
             pids = pids or (own_pid(direct[0]), own_pid(proxied[0]))
             decoded = normalise(left, pids[0]), normalise(right, pids[1])
+        if own_errors:
+            decoded = without_source(*decoded), decoded[1]
         if decoded[0] != decoded[1]:
             return Difference(script.slot, at, feature, *decoded)
     return None

@@ -51,10 +51,11 @@ FEATURES = {
     "vanish": "clients that close without a word: idle, in a transaction, in a query",
     "cancel": "CancelRequests (a proxy may answer while the query waits for a connection)",
     "views": "what pg_prepared_statements, pg_cursors, pg_listening_channels tell",
+    "temp_exact": "whether a session without temporary objects has the schema pg_temp",
     "custom_exact": "whether a custom setting was never set or is empty",
 }
 # A proxy may well answer these in other words: only when they are asked for.
-OPTIONAL = ("cancel", "views", "custom_exact")
+OPTIONAL = ("cancel", "views", "temp_exact", "custom_exact")
 MOST_CLIENTS = 8
 
 Text = Callable[["Draw"], str]

@@ -36,8 +36,14 @@ def use_temporary(d: Draw) -> str:
         return "create temp table tmp1 as select g as a from generate_series(1, 3) g"
     return d.of("insert into tmp1 values (5)", "select a from tmp1 order by a", "table tmp2",
                 "select a from tmp1 order by a", "insert into tmp2 values (1)", "select x from tv",
-                "select nextval('ts')", "select pg_temp.f()", "select 'ok'::pg_temp.mood",
+                "select nextval('ts')",
                 "drop table tmp1", "drop table if exists tmp2", "truncate tmp1", "drop view tv")
+
+
+@text("temp_exact", 3)
+def name_temporary_schema(d: Draw) -> str:
+    """PostgreSQL tells whether the session ever had a temporary object."""
+    return d.of("select pg_temp.f()", "select 'ok'::pg_temp.mood")
 
 
 @text("discard", 1)

@@ -9,7 +9,7 @@ ALWAYS = ("base", "extended", "transaction")
 COMPANIONS: Dict[str, Tuple[str, ...]] = {
     "startup": ("settings",), "startup_any": ("settings",), "local": ("savepoint",),
     "discard": ("sequence",), "ddl": ("prepared",), "views": ("prepared", "listen", "hold"),
-    "custom_exact": ("custom",), "pipeline": ("error",)}
+    "custom_exact": ("custom",), "temp_exact": ("temp",), "pipeline": ("error",)}
 
 
 class Line(NamedTuple):
