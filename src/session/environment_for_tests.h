@@ -14,6 +14,18 @@ struct NoMail final : SessionMail {
   }
 };
 
+// Of a worker that has no part in pools.
+struct NoDesk final : pool::Desk {
+  uint32_t worker() const override { return 0; }
+  Instant now() const override { return {}; }
+  void post(std::move_only_function<void()>) override {}
+  void open(pool::PoolPtr) override {}
+  void pack(pool::Connection&) override {}
+  void unpack(pool::Connection&) override {}
+  bool is_alive(pool::Connection&) override { return true; }
+  void close(pool::ConnectionPtr) override {}
+};
+
 struct TestProcess {
   explicit TestProcess(size_t writers = 1) : metrics(writers) {}
 

@@ -47,6 +47,8 @@ class GreetingTest : public tls::TlsTest {
                             .slab = slab_,
                             .handshakes = gate,
                             .metrics = metrics_,
+                            .desk = desk_,
+                            .statements = statements_,
                             .snapshot = nullptr};
     peer_ = io::SocketAddress::ip(*IpAddress::parse("10.1.2.3"), 1000);
     loop.spawn(greet_into(request, client, peer_, listener_, environment, loop.now() + timeout));
@@ -92,6 +94,8 @@ class GreetingTest : public tls::TlsTest {
   TestProcess test_process_;
   WorkerMetrics metrics_{test_process_.metrics, 0};
   Slab slab_{65536, 4, 4};
+  NoDesk desk_;
+  StatementCache statements_;
   io::SocketAddress peer_;
   Listener listener_{.name = "test",
                      .tls_mode = config::ClientTlsMode::disable,

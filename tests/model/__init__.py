@@ -1,0 +1,1 @@
+"""A model-based random test of session semantics; see README.md beside this file."""
