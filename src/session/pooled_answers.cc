@@ -20,6 +20,7 @@ namespace {
 constexpr std::string_view kParseComplete("1\0\0\0\4", 5);
 constexpr std::string_view kCloseComplete("3\0\0\0\4", 5);
 constexpr std::string_view kReadyIdle("Z\0\0\0\5I", 6);
+constexpr std::string_view kReady("Z\0\0\0\5", 5);
 
 constexpr size_t kPiecesOfOne = 4;
 
@@ -53,6 +54,7 @@ void PooledMachine::detach() {
 bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& out) {
   now_ = now;
   answers_blocked_ = false;
+  given_.clear();
   for (;;) {
     take_due(out);
     if (out.room() < kPiecesOfOne) {
@@ -133,20 +135,14 @@ void PooledMachine::on_more(const wire::Piece& piece, Pieces& out) {
   if (parameter_.size() < kParameterBytesMax) parameter_ += piece.bytes;
   if (!piece.ends) return;
   gathering_ = false;
-  if (on_parameter_status(parameter_)) {
-    replacement_.clear();
-    if (auto status = wire::parse_parameter_status(parameter_)) {
-      wire::append_parameter_status(replacement_, status->name, status->value);
-    }
-    out.add(keep_answer());
-  }
+  if (on_parameter_status(parameter_) == Fate::replace) out.add(keep_answer());
   parameter_ = {};
 }
 
 std::string_view PooledMachine::keep_answer() {
-  given_ = std::move(replacement_);
+  std::string& answer = given_.emplace_back(std::move(replacement_));
   replacement_.clear();
-  return given_;
+  return answer;
 }
 
 bool PooledMachine::is_due() const {
@@ -156,8 +152,7 @@ bool PooledMachine::is_due() const {
 // What the proxy itself answers, when it is the turn of that.
 void PooledMachine::take_due(Pieces& out) {
   if (!refusal_.empty() && out.room() > 1) {
-    refusal_given_ = std::exchange(refusal_, {});
-    out.add(refusal_given_);
+    out.add(given_.emplace_back(std::exchange(refusal_, {})));
   }
   for (; syncs_owed_ > 0 && out.room() > 1; --syncs_owed_) out.add(kReadyIdle);
   if (server_ == nullptr) return;
@@ -180,9 +175,7 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
     if (probing_) on_probed(body);
     return Fate::swallow;
   }
-  if (message == type::kParameterStatus) {
-    return on_parameter_status(body) ? Fate::pass : Fate::swallow;
-  }
+  if (message == type::kParameterStatus) return on_parameter_status(body);
   ResponseQueue::Attribution answer = queue.on_message(message, body);
   if (answer.entry.swallow() && message != type::kErrorResponse) {
     on_own_answer(message, answer);
@@ -203,7 +196,7 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
       if (answer.entry.request == Request::execute) end_running();
       break;
     case type::kErrorResponse:
-      return on_error(answer.entry);
+      return on_error(answer.entry, body);
     case type::kReadyForQuery:
       return on_ready(answer.status);
     default:
@@ -219,6 +212,8 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   if (message != type::kReadyForQuery) return;
   --awaiting_;
   probing_ = false;
+  // A ROLLBACK of ours, for a client that is gone.
+  if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;
 }
 
@@ -233,20 +228,35 @@ void PooledMachine::on_probed(std::string_view row) {
   pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
 }
 
-// Whether the client is to be told: it may know already, or believe so rightly.
-bool PooledMachine::on_parameter_status(std::string_view body) {
+// The server tells what differs from what it told last, whoever listened then. So the client is
+// told before its ReadyForQuery, as PostgreSQL does, and what differs from what *it* was told.
+PooledMachine::Fate PooledMachine::on_parameter_status(std::string_view body) {
   std::optional<wire::ParameterStatus> status = wire::parse_parameter_status(body);
-  if (!status) return true;
+  if (!status) return Fate::swallow;
   server_->reported.set(status->name, status->value);
-  const std::string* told = told_ ? told_->find(status->name) : nullptr;
-  if (told != nullptr && *told == status->value) return false;
-  // While our own guard lays the session's settings on, values come and go.
-  auto reported =
-      told_ ? std::make_shared<pool::Reported>(*told_) : std::make_shared<pool::Reported>();
-  reported->set(status->name, status->value);
-  told_ = std::move(reported);
-  update_syntax();
-  return true;
+  to_be_told_ = true;
+  if (!server_->queue.empty()) return Fate::swallow;
+  replacement_ = news();
+  return Fate::replace;
+}
+
+// ParameterStatus for all that the client does not know.
+std::string PooledMachine::news() {
+  to_be_told_ = false;
+  std::string messages;
+  std::shared_ptr<pool::Reported> reported;
+  for (const auto& [name, value] : server_->reported) {
+    const std::string* told = told_ ? told_->find(name) : nullptr;
+    if (told != nullptr && *told == value) continue;
+    if (!reported) reported = std::make_shared<pool::Reported>(told_ ? *told_ : pool::Reported());
+    reported->set(name, value);
+    wire::append_parameter_status(messages, name, value);
+  }
+  if (reported) {
+    told_ = std::move(reported);
+    update_syntax();
+  }
+  return messages;
 }
 
 void PooledMachine::update_syntax() {
@@ -280,7 +290,10 @@ void PooledMachine::on_completed(std::string_view tag) {
     default:
       break;
   }
+  pool::SettingsPtr before = settings_.current();
   settings_.on_completed(statement, tag);
+  // The server does not report what it reported to somebody else last.
+  to_be_told_ |= before != settings_.current();
 }
 
 void PooledMachine::end_running() {
@@ -288,10 +301,11 @@ void PooledMachine::end_running() {
   statement_ = 0;
 }
 
-PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry) {
+PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::string_view body) {
   bool guard = entry.swallow() && entry.owner == 0;
   undo_changes(entry.request);
   settings_.on_error(in_block_);
+  to_be_told_ = true;
   running_.clear();
   running_done_ = statement_ = 0;
   if (guard) {
@@ -300,8 +314,29 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry) {
     guard_failed_ = true;
     wants_sync_ = awaiting_ > 0 && server_->queue.empty();
   }
-  if (!entry.replaced()) return Fate::pass;
-  return Fate::replace;
+  if (entry.replaced() || tells_our_names(body)) return Fate::replace;
+  return Fate::pass;
+}
+
+// Names that the client has never heard of become its own again.
+bool PooledMachine::tells_our_names(std::string_view body) {
+  static constexpr std::string_view kOurs = "\"trunkline_";
+  size_t at = body.find(kOurs);
+  if (at == std::string_view::npos) return false;
+  size_t end = body.find('"', at + 1);
+  if (end == std::string_view::npos) return false;
+  std::string_view ours = body.substr(at + 1, end - at - 1);
+  for (const auto& [name, statement] : statements_) {
+    pool::ServerStatements::Number number = server_->statements.find(*statement);
+    if (pool::ServerStatements::name_of(number) != ours) continue;
+    replacement_.clear();
+    wire::MessageBuilder(replacement_, type::kErrorResponse)
+        .bytes(body.substr(0, at + 1))
+        .bytes(name)
+        .bytes(body.substr(end));
+    return true;
+  }
+  return false;
 }
 
 PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
@@ -315,13 +350,18 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   running_done_ = statement_ = 0;
   changes_.clear();
   changes_done_ = 0;
+  if (to_be_told_) {
+    for (const auto& [name, value] : server_->reported) settings_.on_reported(name, value);
+  }
   if (!in_block_) {
     settings_.on_idle();
     portals_.clear();
     unnamed_portal_ = nullptr;
   }
-  if (!ours) return Fate::pass;
-  replacement_ = kReadyIdle;
+  if (!ours && !to_be_told_) return Fate::pass;
+  replacement_ = news();
+  char shown = static_cast<char>(ours ? TransactionStatus::idle : status);
+  replacement_.append(kReady).push_back(shown);
   return Fate::replace;
 }
 

@@ -140,10 +140,12 @@ void PooledMachine::note_statement(const sql::Statement& statement) {
       break;
     }
     case StatementKind::set_session_characteristics:
-      pins_.add(Pin::unknown_setting);
+      if (!statement.modes.is_certain) pins_.add(Pin::unknown_setting);
       break;
     case StatementKind::set_session_authorization:
-      pins_.add(Pin::session_authorization);
+      if (statement.value.kind != sql::SettingValue::Kind::to_default) {
+        pins_.add(Pin::session_authorization);
+      }
       break;
     case StatementKind::declare:
       if (statement.with_hold || statement.is_malformed) suspected_ = true;
