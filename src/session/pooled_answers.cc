@@ -1,3 +1,4 @@
+#include <charconv>
 #include <utility>
 
 #include "base/text.h"
@@ -109,11 +110,20 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
 }
 
 // A message that is not whole in the input.
+// Whether a message counts for nothing before it is known whole.
+bool PooledMachine::must_be_whole(wire::Header header) const {
+  if (header.length > kGatheredBytesMax) return false;
+  return header.type == type::kParameterStatus || header.type == type::kErrorResponse ||
+         (probing_ && header.type == type::kDataRow);
+}
+
+// A message that is not whole in the input.
 void PooledMachine::on_broken_message(const wire::Piece& piece, Pieces& out) {
-  if (piece.header.type == type::kParameterStatus && !piece.ends) {
-    // It must be known whole.
-    parameter_ = piece.prefix;
-    gathering_ = swallowing_body_ = true;
+  if (must_be_whole(piece.header)) {
+    gathered_type_ = piece.header.type;
+    gathered_ = std::string(piece.carried).append(piece.bytes);
+    swallowing_body_ = true;
+    if (piece.ends) end_gathering(out);
     return;
   }
   Fate fate = on_answer(piece.header.type, piece.prefix);
@@ -130,13 +140,19 @@ void PooledMachine::on_more(const wire::Piece& piece, Pieces& out) {
     out.add(piece.bytes);
     return;
   }
-  if (!gathering_) return;
-  constexpr size_t kParameterBytesMax = 64 * 1024;
-  if (parameter_.size() < kParameterBytesMax) parameter_ += piece.bytes;
-  if (!piece.ends) return;
-  gathering_ = false;
-  if (on_parameter_status(parameter_) == Fate::replace) out.add(keep_answer());
-  parameter_ = {};
+  if (gathered_.empty()) return;
+  gathered_ += piece.bytes;
+  if (piece.ends) end_gathering(out);
+}
+
+void PooledMachine::end_gathering(Pieces& out) {
+  std::string message = std::exchange(gathered_, {});
+  Fate fate = on_answer(gathered_type_, std::string_view(message).substr(wire::kHeaderBytes));
+  if (fate == Fate::pass) {
+    tally_.on_server_messages(1);
+    replacement_ = std::move(message);
+  }
+  if (fate != Fate::swallow) out.add(keep_answer());
 }
 
 std::string_view PooledMachine::keep_answer() {
@@ -172,7 +188,7 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
   // Rows are most of all traffic and change nothing.
   if (message == type::kDataRow || message == type::kCopyData) {
     if (!queue.swallowing()) return Fate::pass;
-    if (probing_) on_probed(body);
+    if (probing_) on_probed(wire::row_of_text(body));
     return Fate::swallow;
   }
   if (message == type::kParameterStatus) return on_parameter_status(body);
@@ -211,21 +227,25 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   if (message == type::kParseComplete && answer.entry.owner != 0) on_change_confirmed();
   if (message != type::kReadyForQuery) return;
   --awaiting_;
-  probing_ = false;
+  // An error of the probe has told nothing.
+  if (std::exchange(probing_, false) && probed_) settings_.learn(std::exchange(found_, {}));
   // A ROLLBACK of ours, for a client that is gone.
   if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;
 }
 
-void PooledMachine::on_probed(std::string_view row) {
-  // One column: its number, its length, its text.
-  constexpr size_t kTextAt = 6;
-  uint16_t bits = 0;
-  for (char digit : row.substr(std::min(row.size(), kTextAt))) {
-    bits = static_cast<uint16_t>(bits * 10 + (digit - '0'));
+// First the pins, in a row of one number; then what is set in the session, a row for each setting.
+void PooledMachine::on_probed(const std::vector<std::string_view>& row) {
+  if (row.size() == 1) {
+    uint16_t bits = 0;
+    std::from_chars(row[0].data(), row[0].data() + row[0].size(), bits);
+    pins_.remove(kProbedPins);
+    pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
+    found_ = {};
+    probed_ = true;
+  } else if (row.size() == 2) {
+    found_.set(row[0], std::string(row[1]));
   }
-  pins_.remove(kProbedPins);
-  pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
 }
 
 // The server tells what differs from what it told last, whoever listened then. So the client is
@@ -314,8 +334,11 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::str
     guard_failed_ = true;
     wants_sync_ = awaiting_ > 0 && server_->queue.empty();
   }
-  if (entry.replaced() || tells_our_names(body)) return Fate::replace;
-  return Fate::pass;
+  if (entry.replaced()) {
+    replacement_ = mistakes_.empty() ? std::string() : std::move(mistakes_.front());
+    return Fate::replace;
+  }
+  return tells_our_names(body) ? Fate::replace : Fate::pass;
 }
 
 // Names that the client has never heard of become its own again.
@@ -350,11 +373,13 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   running_done_ = statement_ = 0;
   changes_.clear();
   changes_done_ = 0;
+  mistakes_.clear();
   if (to_be_told_) {
     for (const auto& [name, value] : server_->reported) settings_.on_reported(name, value);
   }
   if (!in_block_) {
     settings_.on_idle();
+    if (!settings_.server_differs()) server_->settings = settings_.current();
     portals_.clear();
     unnamed_portal_ = nullptr;
   }
@@ -386,6 +411,7 @@ void PooledMachine::append_own_request(Pieces& out) {
   } else {
     suspected_ = false;
     probing_ = true;
+    probed_ = false;
     wire::append_query(request, kProbe);
     server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
     server_->unnamed = nullptr;  // a Query drops it; the client's is another matter

@@ -107,6 +107,9 @@ class PooledMachine {
  private:
   static constexpr Pins kSpoilingPins = Pins(Pin::random_seed) | Pins(Pin::long_statement);
 
+  // Of the messages that are gathered.
+  static constexpr uint32_t kGatheredBytesMax = 64 * 1024;
+
   enum class Fate : uint8_t { pass, swallow, replace };
   // What a Parse or Close changes, to be confirmed or undone.
   struct Change {
@@ -161,9 +164,11 @@ class PooledMachine {
   // pooled_answers.cc
   Fate on_answer(char type, std::string_view body);
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
-  void on_probed(std::string_view row);
+  void on_probed(const std::vector<std::string_view>& row);
   void on_broken_message(const wire::Piece& piece, Pieces& out);
   void on_more(const wire::Piece& piece, Pieces& out);
+  void end_gathering(Pieces& out);
+  bool must_be_whole(wire::Header header) const;
   std::string_view keep_answer();
   bool is_due() const;
   Fate on_parameter_status(std::string_view body);
@@ -199,6 +204,8 @@ class PooledMachine {
   bool guard_failed_ = false;
   bool wants_sync_ = false;
   bool probing_ = false;
+  bool probed_ = false;  // it has answered
+  pool::Settings found_;  // by the probe
   bool suspected_ = false;
   bool answers_blocked_ = false;
   uint32_t syncs_owed_ = 0;
@@ -217,10 +224,11 @@ class PooledMachine {
   // Of this turn.
   std::span<char> scratch_;
   std::list<std::string> kept_;
-  std::string replacement_;       // in place of the server's error
+  std::string replacement_;       // in place of what the server says
   std::list<std::string> given_;  // what was given out and may not be written yet
-  std::string parameter_;         // a ParameterStatus that comes in pieces
-  bool gathering_ = false;
+  std::list<std::string> mistakes_;  // what the client is told of those sent as `let_fail` does
+  char gathered_type_ = 0;
+  std::string gathered_;  // a message that comes in pieces
   bool swallowing_body_ = false;
   std::unique_ptr<Error> violation_;
 };

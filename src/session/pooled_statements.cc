@@ -76,9 +76,8 @@ void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::stri
 // What the server would say to the client it cannot say: it knows other names. So it is given
 // something that fails in the same way, and the client is told in our words.
 void PooledMachine::let_fail(std::string_view sqlstate, const std::string& message, Pieces& out) {
-  replacement_.clear();
   wire::ErrorField fields[] = {{'S', "ERROR"}, {'V', "ERROR"}, {'C', sqlstate}, {'M', message}};
-  wire::append_error_response(replacement_, fields);
+  wire::append_error_response(mistakes_.emplace_back(), fields);
   std::string bind;
   wire::append_bind(bind, "", kNoStatement, {});
   ask(Request::bind, ResponseQueue::kReplaced);

@@ -70,6 +70,13 @@ void SessionSettings::on_completed(const sql::Statement& statement, std::string_
   }
 }
 
+void SessionSettings::learn(pool::Settings settings) {
+  for (const auto& [name, value] : copy_of(current_)) {
+    if (name.contains('.') && settings.find(name) == nullptr) settings.set(name, value);
+  }
+  committed_ = current_ = std::make_shared<const pool::Settings>(std::move(settings));
+}
+
 void SessionSettings::on_reported(std::string_view name, std::string_view value) {
   const std::string* is = find_in(current_, name);
   if (is == nullptr || *is == value) return;

@@ -32,9 +32,8 @@ class SessionSettings {
   // An error outside of a transaction block has undone what ran since the last commit.
   void on_error(bool in_block);
   // The server has been asked what is set in this session, outside of a transaction.
-  void learn(pool::Settings settings) {
-    committed_ = current_ = std::make_shared<const pool::Settings>(std::move(settings));
-  }
+  // It does not tell those of extensions and applications ("my.tenant"), which stay.
+  void learn(pool::Settings settings);
   // What the server says of a setting: in its own spelling, and whole where only a part was set
   // (`SET datestyle = 'DMY'`).
   void on_reported(std::string_view name, std::string_view value);
