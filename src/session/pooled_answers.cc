@@ -200,8 +200,15 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
   tally_.on_server_message(message, body, answer.status, now_);
   switch (message) {
     case type::kParseComplete:
+      if (answer.entry.named()) ++named_done_;
+      [[fallthrough]];
     case type::kCloseComplete:
       on_change_confirmed();
+      break;
+    case type::kBindComplete:
+    case type::kRowDescription:
+    case type::kNoData:
+      if (answer.done && answer.entry.named()) ++named_done_;
       break;
     case type::kCommandComplete:
       on_completed(body.substr(0, body.find('\0')));
@@ -279,6 +286,14 @@ std::string PooledMachine::news() {
   return messages;
 }
 
+// A trigger, say, has set something for its caller.
+void PooledMachine::learn_reported() {
+  for (const auto& [name, value] : server_->reported) {
+    const std::string* told = told_ ? told_->find(name) : nullptr;
+    if (told != nullptr && *told != value) settings_.on_set_unseen(name, value);
+  }
+}
+
 void PooledMachine::update_syntax() {
   const std::string* encoding = told_ ? told_->find("client_encoding") : nullptr;
   const std::string* strings = told_ ? told_->find("standard_conforming_strings") : nullptr;
@@ -349,17 +364,13 @@ bool PooledMachine::tells_our_names(std::string_view body) {
   size_t end = body.find('"', at + 1);
   if (end == std::string_view::npos) return false;
   std::string_view ours = body.substr(at + 1, end - at - 1);
-  for (const auto& [name, statement] : statements_) {
-    pool::ServerStatements::Number number = server_->statements.find(*statement);
-    if (pool::ServerStatements::name_of(number) != ours) continue;
-    replacement_.clear();
-    wire::MessageBuilder(replacement_, type::kErrorResponse)
-        .bytes(body.substr(0, at + 1))
-        .bytes(name)
-        .bytes(body.substr(end));
-    return true;
-  }
-  return false;
+  if (!ours.starts_with("trunkline_") || named_done_ >= named_.size()) return false;
+  replacement_.clear();
+  wire::MessageBuilder(replacement_, type::kErrorResponse)
+      .bytes(body.substr(0, at + 1))
+      .bytes(named_[named_done_])
+      .bytes(body.substr(end));
+  return true;
 }
 
 PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
@@ -374,8 +385,11 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   changes_.clear();
   changes_done_ = 0;
   mistakes_.clear();
+  named_.clear();
+  named_done_ = 0;
   if (to_be_told_) {
     for (const auto& [name, value] : server_->reported) settings_.on_reported(name, value);
+    if (!in_block_ && server_->unproven) learn_reported();
   }
   if (!in_block_) {
     settings_.on_idle();

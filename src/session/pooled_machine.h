@@ -173,6 +173,7 @@ class PooledMachine {
   bool is_due() const;
   Fate on_parameter_status(std::string_view body);
   std::string news();
+  void learn_reported();
   void on_completed(std::string_view tag);
   void end_running();
   Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
@@ -226,6 +227,8 @@ class PooledMachine {
   std::list<std::string> kept_;
   std::string replacement_;       // in place of what the server says
   std::list<std::string> given_;  // what was given out and may not be written yet
+  std::vector<std::string> named_;  // the client's names of what goes under names of ours
+  size_t named_done_ = 0;
   std::list<std::string> mistakes_;  // what the client is told of those sent as `let_fail` does
   char gathered_type_ = 0;
   std::string gathered_;  // a message that comes in pieces

@@ -237,8 +237,9 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Instant,
   if (before != nullptr) {
     // The server looks at the text first, and then finds that there is one already.
     std::string taken = server_name(before, out) + '\0';
+    named_.push_back(name);
     changes_.push_back({.name = std::move(name), .before = std::move(before)});
-    ask(Request::parse);
+    ask(Request::parse, ResponseQueue::kNamed);
     pass_renamed(input, taken, name_bytes, out);
     return Verdict::go_on;
   }
@@ -295,7 +296,8 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Instant, 
   }
   if (cannot_prepare_now(*statement)) return fail_aborted(input, out);
   std::string names = portal + '\0' + server_name(statement, out) + '\0';
-  ask(Request::bind);
+  named_.emplace_back(name);
+  ask(Request::bind, ResponseQueue::kNamed);
   pass_renamed(input, names, name_end + 1, out);
   return Verdict::go_on;
 }
@@ -324,7 +326,8 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Insta
   if (cannot_prepare_now(*statement)) return fail_aborted(input, out);
   std::string names = "S" + server_name(statement, out) + '\0';
   size_t names_before = std::min(name.size() + 2, body.size());
-  ask(Request::describe);
+  named_.emplace_back(name);
+  ask(Request::describe, ResponseQueue::kNamed);
   pass_renamed(input, names, names_before, out);
   return Verdict::go_on;
 }

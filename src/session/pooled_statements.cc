@@ -24,10 +24,11 @@ constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicio
                                                Suspicion::opaque, Suspicion::dblink,
                                                Suspicion::runs_prepared};
 // After these nothing is known of what the session has set.
-constexpr sql::Suspicions kUnproven = {Suspicion::set_config,        Suspicion::opaque,
-                                       Suspicion::may_fire_triggers, Suspicion::dblink,
-                                       Suspicion::runs_prepared,     Suspicion::unknown_types,
-                                       Suspicion::temp_objects};
+constexpr sql::Suspicions kUnproven = {
+    Suspicion::set_config, Suspicion::opaque,        Suspicion::may_fire_triggers,
+    Suspicion::dblink,     Suspicion::runs_prepared, Suspicion::unknown_types,
+    // What looks like a table may be a view, and call anything.
+    Suspicion::temp_objects, Suspicion::reads_relations};
 
 constexpr std::string_view kNoStatement = "trunkline_0";
 
@@ -111,10 +112,10 @@ void PooledMachine::undo_changes(Request failed) {
 
 void PooledMachine::note_sent(const sql::TextFacts& facts) {
   only_reads_ = only_reads_ && facts.is_read_only();
-  if (facts.is_plain()) return;
   sql::Suspicions suspicions = facts.suspicions();
+  if (suspicions.has_any_of(kUnproven)) server_->unproven = true;
+  if (facts.is_plain()) return;
   bool unclear = facts.is_cut() || facts.is_malformed();
-  if (unclear || suspicions.has_any_of(kUnproven)) server_->unproven = true;
   if (unclear || suspicions.has_any_of(kProbedSuspicions) ||
       facts.kinds().has_any_of(kProbedKinds)) {
     suspected_ = server_->unproven = true;

@@ -37,6 +37,8 @@ class SessionSettings {
   // What the server says of a setting: in its own spelling, and whole where only a part was set
   // (`SET datestyle = 'DMY'`).
   void on_reported(std::string_view name, std::string_view value);
+  // Code that is not seen has set it.
+  void on_set_unseen(std::string_view name, const std::string& value) { set(name, &value); }
   // ReadyForQuery outside of a transaction.
   void on_idle() {
     committed_ = current_;

@@ -48,6 +48,7 @@ class ResponseQueue {
     kSwallow = 1,   // the proxy's own request: no session sees the answer
     kByProxy = 2,   // not sent to the server: the proxy answers when the turn comes
     kReplaced = 4,  // sent so that it fails: the client is shown an error of ours
+    kNamed = 8,     // goes under another name than the client gave
   };
 
   struct Entry {
@@ -57,6 +58,7 @@ class ResponseQueue {
 
     bool operator==(const Entry&) const = default;
     bool swallow() const { return (flags & kSwallow) != 0; }
+    bool named() const { return (flags & kNamed) != 0; }
     bool replaced() const { return (flags & kReplaced) != 0; }
   };
 
