@@ -177,7 +177,7 @@ class ResponseQueue {
   TransactionStatus status_ = TransactionStatus::idle;  // of the last ReadyForQuery
   bool head_started_ = false;                           // some answer to the head came
   bool unsynced_ = false;    // an extended request was sent and nothing after it that ends with
-                              // ReadyForQuery
+                             // ReadyForQuery
   bool skipping_ = false;    // the server skips, and the Sync is not sent yet
   bool copying_in_ = false;  // the server waits for a CopyDone or CopyFail not sent yet
   bool head_copies_in_ = false;
