@@ -16,7 +16,7 @@ std::string u32(uint32_t value) {
   append_big_endian<uint32_t>(bytes, value);
   return bytes;
 }
-std::string bind(std::string_view portal, std::string_view statement, std::string_view rest) {
+std::string binding(std::string_view portal, std::string_view statement, std::string_view rest) {
   return msg('B', c(portal) + c(statement) + std::string(rest));
 }
 
@@ -69,9 +69,10 @@ class Reading {
 
 std::string a_day() {
   return msg('Q', c("select 1")) + msg('P', c("s") + c("insert") + std::string(2, '\0')) +
-         bind("", "s", std::string(300, 'v')) + bind("portal", "", "") + msg('D', "S" + c("s")) +
-         msg('E', c("portal") + u32(0)) + msg('C', "S" + c("s")) + msg('H', "") + msg('S', "") +
-         msg('d', std::string(500, 'r')) + msg('d', "") + msg('c', "") + msg('X', "");
+         binding("", "s", std::string(300, 'v')) + binding("portal", "", "") +
+         msg('D', "S" + c("s")) + msg('E', c("portal") + u32(0)) + msg('C', "S" + c("s")) +
+         msg('H', "") + msg('S', "") + msg('d', std::string(500, 'r')) + msg('d', "") +
+         msg('c', "") + msg('X', "");
 }
 
 Seen read_whole(std::string_view bytes) {
@@ -155,7 +156,7 @@ TEST(FrontReader, gathers_texts_up_to_its_bound_and_shows_the_rest_as_it_comes) 
 TEST(FrontReader, looks_for_the_names_of_a_bind_up_to_its_bound) {
   constexpr size_t kMax = FrontReader::kNamesBytesMax;
   for (size_t names : {kMax, kMax + 1}) {
-    const std::string message = bind("", std::string(names - 2, 'n'), "parameters");
+    const std::string message = binding("", std::string(names - 2, 'n'), "parameters");
     FrontReader reader;
     std::string_view input = std::string_view(message).substr(0, 1);
     ASSERT_EQ(reader.next(input), Found::nothing);
