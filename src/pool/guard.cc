@@ -24,7 +24,8 @@ enum StepNumber : uint8_t { begin, set, commit, reset, sequences, unlisten, curs
 constexpr std::array<Step, 7> kSteps = {{
     {"trunkline_begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"},
     {"trunkline_set",
-     "SELECT pg_catalog.set_config(n, v, false) FROM ROWS FROM ("
+     "SELECT pg_catalog.set_config(n, CASE WHEN pg_catalog.starts_with(v, '+') "
+     "THEN pg_catalog.substr(v, 2) END, false) FROM ROWS FROM ("
      "pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) "
      "WITH ORDINALITY AS x(n, v, o) ORDER BY o"},
     {"trunkline_commit", "COMMIT"},
@@ -50,15 +51,13 @@ void append_step(std::string& out, Connection& connection, StepNumber number,
   ask(Request::execute);
 }
 
-// An array's text, documentation 8.15.2.
-void append_element(std::string& array, const std::string* value) {
+// An array's text, documentation 8.15.2. Without NULL, which is a word like others while
+// `array_nulls` is off.
+void append_element(std::string& array, std::string_view prefix, std::string_view value) {
   array += array.empty() ? '{' : ',';
-  if (value == nullptr) {
-    array += "NULL";
-    return;
-  }
   array += '"';
-  for (char each : *value) {
+  array += prefix;
+  for (char each : value) {
     if (each == '"' || each == '\\') array += '\\';
     array += each;
   }
@@ -70,9 +69,10 @@ struct Changes {
   std::string names;
   std::string values;
 
-  void add(const std::string& name, const std::string* value) {
-    append_element(names, &name);
-    append_element(values, value);
+  // Null goes back to the connection's own default.
+  void add(std::string_view name, const std::string* value) {
+    append_element(names, "", name);
+    append_element(values, value ? "+" : "-", value ? *value : "");
   }
 };
 
@@ -82,9 +82,8 @@ constexpr std::string_view kRole = "role";
 
 Changes changes_between(const Settings& now, const Settings& wanted) {
   Changes changes;
-  static const std::string kRoleName(kRole);
   const std::string* role = wanted.find(kRole);
-  if (now.find(kRole) != nullptr) changes.add(kRoleName, nullptr);
+  if (now.find(kRole) != nullptr) changes.add(kRole, nullptr);
   for (const auto& [name, value] : now) {
     if (name != kRole && wanted.find(name) == nullptr) changes.add(name, nullptr);
   }
@@ -93,7 +92,7 @@ Changes changes_between(const Settings& now, const Settings& wanted) {
     const std::string* is = now.find(name);
     if (is == nullptr || *is != value) changes.add(name, &value);
   }
-  if (role != nullptr) changes.add(kRoleName, role);
+  if (role != nullptr) changes.add(kRole, role);
   return changes;
 }
 

@@ -57,7 +57,8 @@ inline constexpr Pins kProbedPins = Pin::temporary_object | Pin::held_cursor | P
                                     Pins(Pin::listen) | Pins(Pin::prepared);
 
 // One row of one number: the bits of `kProbedPins` that hold for this server connection. Asked
-// outside of a transaction, where every lock is the session's.
+// outside of a transaction, where every lock is the session's. Then a row for each setting of the
+// session: code that is not seen may have set some for its caller.
 inline constexpr std::string_view kProbe =
     "SELECT (CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = t)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = t)"
@@ -67,6 +68,10 @@ inline constexpr std::string_view kProbe =
     " AND pid = pg_catalog.pg_backend_pid()) THEN 8 ELSE 0 END"
     " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) THEN 16 ELSE 0 END"
     " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql) THEN 32"
-    " ELSE 0 END) FROM pg_catalog.pg_my_temp_schema() AS t";
+    " ELSE 0 END) FROM pg_catalog.pg_my_temp_schema() AS t;"
+    " SELECT name, setting FROM pg_catalog.pg_settings WHERE source = 'session'"
+    " AND NOT pg_catalog.starts_with(name, 'transaction_')"
+    " UNION ALL SELECT 'role', pg_catalog.current_setting('role')"
+    " WHERE pg_catalog.current_setting('role') <> 'none'";
 
 }  // namespace trunkline::session

@@ -1,3 +1,4 @@
+#include <charconv>
 #include <utility>
 
 #include "base/text.h"
@@ -20,6 +21,7 @@ namespace {
 constexpr std::string_view kParseComplete("1\0\0\0\4", 5);
 constexpr std::string_view kCloseComplete("3\0\0\0\4", 5);
 constexpr std::string_view kReadyIdle("Z\0\0\0\5I", 6);
+constexpr std::string_view kReady("Z\0\0\0\5", 5);
 
 constexpr size_t kPiecesOfOne = 4;
 
@@ -53,6 +55,7 @@ void PooledMachine::detach() {
 bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& out) {
   now_ = now;
   answers_blocked_ = false;
+  given_.clear();
   for (;;) {
     take_due(out);
     if (out.room() < kPiecesOfOne) {
@@ -107,11 +110,20 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
 }
 
 // A message that is not whole in the input.
+// Whether a message counts for nothing before it is known whole.
+bool PooledMachine::must_be_whole(wire::Header header) const {
+  if (header.length > kGatheredBytesMax) return false;
+  return header.type == type::kParameterStatus || header.type == type::kErrorResponse ||
+         (probing_ && header.type == type::kDataRow);
+}
+
+// A message that is not whole in the input.
 void PooledMachine::on_broken_message(const wire::Piece& piece, Pieces& out) {
-  if (piece.header.type == type::kParameterStatus && !piece.ends) {
-    // It must be known whole.
-    parameter_ = piece.prefix;
-    gathering_ = swallowing_body_ = true;
+  if (must_be_whole(piece.header)) {
+    gathered_type_ = piece.header.type;
+    gathered_ = std::string(piece.carried).append(piece.bytes);
+    swallowing_body_ = true;
+    if (piece.ends) end_gathering(out);
     return;
   }
   Fate fate = on_answer(piece.header.type, piece.prefix);
@@ -128,25 +140,25 @@ void PooledMachine::on_more(const wire::Piece& piece, Pieces& out) {
     out.add(piece.bytes);
     return;
   }
-  if (!gathering_) return;
-  constexpr size_t kParameterBytesMax = 64 * 1024;
-  if (parameter_.size() < kParameterBytesMax) parameter_ += piece.bytes;
-  if (!piece.ends) return;
-  gathering_ = false;
-  if (on_parameter_status(parameter_)) {
-    replacement_.clear();
-    if (auto status = wire::parse_parameter_status(parameter_)) {
-      wire::append_parameter_status(replacement_, status->name, status->value);
-    }
-    out.add(keep_answer());
+  if (gathered_.empty()) return;
+  gathered_ += piece.bytes;
+  if (piece.ends) end_gathering(out);
+}
+
+void PooledMachine::end_gathering(Pieces& out) {
+  std::string message = std::exchange(gathered_, {});
+  Fate fate = on_answer(gathered_type_, std::string_view(message).substr(wire::kHeaderBytes));
+  if (fate == Fate::pass) {
+    tally_.on_server_messages(1);
+    replacement_ = std::move(message);
   }
-  parameter_ = {};
+  if (fate != Fate::swallow) out.add(keep_answer());
 }
 
 std::string_view PooledMachine::keep_answer() {
-  given_ = std::move(replacement_);
+  std::string& answer = given_.emplace_back(std::move(replacement_));
   replacement_.clear();
-  return given_;
+  return answer;
 }
 
 bool PooledMachine::is_due() const {
@@ -156,8 +168,7 @@ bool PooledMachine::is_due() const {
 // What the proxy itself answers, when it is the turn of that.
 void PooledMachine::take_due(Pieces& out) {
   if (!refusal_.empty() && out.room() > 1) {
-    refusal_given_ = std::exchange(refusal_, {});
-    out.add(refusal_given_);
+    out.add(given_.emplace_back(std::exchange(refusal_, {})));
   }
   for (; syncs_owed_ > 0 && out.room() > 1; --syncs_owed_) out.add(kReadyIdle);
   if (server_ == nullptr) return;
@@ -177,12 +188,10 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
   // Rows are most of all traffic and change nothing.
   if (message == type::kDataRow || message == type::kCopyData) {
     if (!queue.swallowing()) return Fate::pass;
-    if (probing_) on_probed(body);
+    if (probing_) on_probed(wire::row_of_text(body));
     return Fate::swallow;
   }
-  if (message == type::kParameterStatus) {
-    return on_parameter_status(body) ? Fate::pass : Fate::swallow;
-  }
+  if (message == type::kParameterStatus) return on_parameter_status(body);
   ResponseQueue::Attribution answer = queue.on_message(message, body);
   if (answer.entry.swallow() && message != type::kErrorResponse) {
     on_own_answer(message, answer);
@@ -203,7 +212,7 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
       if (answer.entry.request == Request::execute) end_running();
       break;
     case type::kErrorResponse:
-      return on_error(answer.entry);
+      return on_error(answer.entry, body);
     case type::kReadyForQuery:
       return on_ready(answer.status);
     default:
@@ -218,35 +227,56 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   if (message == type::kParseComplete && answer.entry.owner != 0) on_change_confirmed();
   if (message != type::kReadyForQuery) return;
   --awaiting_;
-  probing_ = false;
+  // An error of the probe has told nothing.
+  if (std::exchange(probing_, false) && probed_) settings_.learn(std::exchange(found_, {}));
+  // A ROLLBACK of ours, for a client that is gone.
+  if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;
 }
 
-void PooledMachine::on_probed(std::string_view row) {
-  // One column: its number, its length, its text.
-  constexpr size_t kTextAt = 6;
-  uint16_t bits = 0;
-  for (char digit : row.substr(std::min(row.size(), kTextAt))) {
-    bits = static_cast<uint16_t>(bits * 10 + (digit - '0'));
+// First the pins, in a row of one number; then what is set in the session, a row for each setting.
+void PooledMachine::on_probed(const std::vector<std::string_view>& row) {
+  if (row.size() == 1) {
+    uint16_t bits = 0;
+    std::from_chars(row[0].data(), row[0].data() + row[0].size(), bits);
+    pins_.remove(kProbedPins);
+    pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
+    found_ = {};
+    probed_ = true;
+  } else if (row.size() == 2) {
+    found_.set(row[0], std::string(row[1]));
   }
-  pins_.remove(kProbedPins);
-  pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
 }
 
-// Whether the client is to be told: it may know already, or believe so rightly.
-bool PooledMachine::on_parameter_status(std::string_view body) {
+// The server tells what differs from what it told last, whoever listened then. So the client is
+// told before its ReadyForQuery, as PostgreSQL does, and what differs from what *it* was told.
+PooledMachine::Fate PooledMachine::on_parameter_status(std::string_view body) {
   std::optional<wire::ParameterStatus> status = wire::parse_parameter_status(body);
-  if (!status) return true;
+  if (!status) return Fate::swallow;
   server_->reported.set(status->name, status->value);
-  const std::string* told = told_ ? told_->find(status->name) : nullptr;
-  if (told != nullptr && *told == status->value) return false;
-  // While our own guard lays the session's settings on, values come and go.
-  auto reported =
-      told_ ? std::make_shared<pool::Reported>(*told_) : std::make_shared<pool::Reported>();
-  reported->set(status->name, status->value);
-  told_ = std::move(reported);
-  update_syntax();
-  return true;
+  to_be_told_ = true;
+  if (!server_->queue.empty()) return Fate::swallow;
+  replacement_ = news();
+  return Fate::replace;
+}
+
+// ParameterStatus for all that the client does not know.
+std::string PooledMachine::news() {
+  to_be_told_ = false;
+  std::string messages;
+  std::shared_ptr<pool::Reported> reported;
+  for (const auto& [name, value] : server_->reported) {
+    const std::string* told = told_ ? told_->find(name) : nullptr;
+    if (told != nullptr && *told == value) continue;
+    if (!reported) reported = std::make_shared<pool::Reported>(told_ ? *told_ : pool::Reported());
+    reported->set(name, value);
+    wire::append_parameter_status(messages, name, value);
+  }
+  if (reported) {
+    told_ = std::move(reported);
+    update_syntax();
+  }
+  return messages;
 }
 
 void PooledMachine::update_syntax() {
@@ -280,7 +310,10 @@ void PooledMachine::on_completed(std::string_view tag) {
     default:
       break;
   }
+  pool::SettingsPtr before = settings_.current();
   settings_.on_completed(statement, tag);
+  // The server does not report what it reported to somebody else last.
+  to_be_told_ |= before != settings_.current();
 }
 
 void PooledMachine::end_running() {
@@ -288,10 +321,11 @@ void PooledMachine::end_running() {
   statement_ = 0;
 }
 
-PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry) {
+PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::string_view body) {
   bool guard = entry.swallow() && entry.owner == 0;
   undo_changes(entry.request);
   settings_.on_error(in_block_);
+  to_be_told_ = true;
   running_.clear();
   running_done_ = statement_ = 0;
   if (guard) {
@@ -300,8 +334,32 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry) {
     guard_failed_ = true;
     wants_sync_ = awaiting_ > 0 && server_->queue.empty();
   }
-  if (!entry.replaced()) return Fate::pass;
-  return Fate::replace;
+  if (entry.replaced()) {
+    replacement_ = mistakes_.empty() ? std::string() : std::move(mistakes_.front());
+    return Fate::replace;
+  }
+  return tells_our_names(body) ? Fate::replace : Fate::pass;
+}
+
+// Names that the client has never heard of become its own again.
+bool PooledMachine::tells_our_names(std::string_view body) {
+  static constexpr std::string_view kOurs = "\"trunkline_";
+  size_t at = body.find(kOurs);
+  if (at == std::string_view::npos) return false;
+  size_t end = body.find('"', at + 1);
+  if (end == std::string_view::npos) return false;
+  std::string_view ours = body.substr(at + 1, end - at - 1);
+  for (const auto& [name, statement] : statements_) {
+    pool::ServerStatements::Number number = server_->statements.find(*statement);
+    if (pool::ServerStatements::name_of(number) != ours) continue;
+    replacement_.clear();
+    wire::MessageBuilder(replacement_, type::kErrorResponse)
+        .bytes(body.substr(0, at + 1))
+        .bytes(name)
+        .bytes(body.substr(end));
+    return true;
+  }
+  return false;
 }
 
 PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
@@ -315,13 +373,20 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   running_done_ = statement_ = 0;
   changes_.clear();
   changes_done_ = 0;
+  mistakes_.clear();
+  if (to_be_told_) {
+    for (const auto& [name, value] : server_->reported) settings_.on_reported(name, value);
+  }
   if (!in_block_) {
     settings_.on_idle();
+    if (!settings_.server_differs()) server_->settings = settings_.current();
     portals_.clear();
     unnamed_portal_ = nullptr;
   }
-  if (!ours) return Fate::pass;
-  replacement_ = kReadyIdle;
+  if (!ours && !to_be_told_) return Fate::pass;
+  replacement_ = news();
+  char shown = static_cast<char>(ours ? TransactionStatus::idle : status);
+  replacement_.append(kReady).push_back(shown);
   return Fate::replace;
 }
 
@@ -346,6 +411,7 @@ void PooledMachine::append_own_request(Pieces& out) {
   } else {
     suspected_ = false;
     probing_ = true;
+    probed_ = false;
     wire::append_query(request, kProbe);
     server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
     server_->unnamed = nullptr;  // a Query drops it; the client's is another matter

@@ -64,8 +64,8 @@ class PooledMachine {
   // `input` loses what is dealt with; its bytes and those of `scratch` must stay until `out` is
   // written. Not to be called before `out` is empty.
   Verdict from_client(std::string_view& input, std::span<char> scratch, Instant now, Pieces& out);
-  // Answers of our own come out too, also for an empty input. False: the server broke the protocol,
-  // see `violation()`.
+  // Answers of our own come out too, also for an empty input. Not to be called before `out` is
+  // empty. False: the server broke the protocol, see `violation()`.
   bool from_server(std::string_view& input, Instant now, Pieces& out);
   // There is more to come out of `from_server`, without the server.
   bool has_answers() const {
@@ -107,6 +107,9 @@ class PooledMachine {
  private:
   static constexpr Pins kSpoilingPins = Pins(Pin::random_seed) | Pins(Pin::long_statement);
 
+  // Of the messages that are gathered.
+  static constexpr uint32_t kGatheredBytesMax = 64 * 1024;
+
   enum class Fate : uint8_t { pass, swallow, replace };
   // What a Parse or Close changes, to be confirmed or undone.
   struct Change {
@@ -139,6 +142,9 @@ class PooledMachine {
   Verdict on_execute(std::string_view& input, Instant now, Pieces& out);
   Verdict on_sync(std::string_view& input, Instant now, Pieces& out);
   Verdict on_copy(std::string_view& input, Pieces& out);
+  bool is_failed() const;
+  bool cannot_prepare_now(const pool::Statement& statement);
+  Verdict fail_aborted(std::string_view& input, Pieces& out);
   Verdict on_refused(char message, std::string_view& input);
   Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
   Verdict refuse(Error error);
@@ -158,15 +164,19 @@ class PooledMachine {
   // pooled_answers.cc
   Fate on_answer(char type, std::string_view body);
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
-  void on_probed(std::string_view row);
+  void on_probed(const std::vector<std::string_view>& row);
   void on_broken_message(const wire::Piece& piece, Pieces& out);
   void on_more(const wire::Piece& piece, Pieces& out);
+  void end_gathering(Pieces& out);
+  bool must_be_whole(wire::Header header) const;
   std::string_view keep_answer();
   bool is_due() const;
-  bool on_parameter_status(std::string_view body);
+  Fate on_parameter_status(std::string_view body);
+  std::string news();
   void on_completed(std::string_view tag);
   void end_running();
-  Fate on_error(wire::ResponseQueue::Entry entry);
+  Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
+  bool tells_our_names(std::string_view body);
   Fate on_ready(wire::TransactionStatus status);
   void take_due(Pieces& out);
   void update_syntax();
@@ -194,12 +204,14 @@ class PooledMachine {
   bool guard_failed_ = false;
   bool wants_sync_ = false;
   bool probing_ = false;
+  bool probed_ = false;  // it has answered
+  pool::Settings found_;  // by the probe
   bool suspected_ = false;
   bool answers_blocked_ = false;
   uint32_t syncs_owed_ = 0;
-  bool refusing_ = false;  // what the client sends, up to its next Sync or Query
+  bool to_be_told_ = false;  // of settings that the server reports
+  bool refusing_ = false;    // what the client sends, up to its next Sync or Query
   std::string refusal_;
-  std::string refusal_given_;
   Instant now_{};
   std::vector<Change> changes_;
   size_t changes_done_ = 0;
@@ -212,10 +224,11 @@ class PooledMachine {
   // Of this turn.
   std::span<char> scratch_;
   std::list<std::string> kept_;
-  std::string replacement_;  // in place of the server's error
-  std::string given_;        // the last such that was given out
-  std::string parameter_;    // a ParameterStatus that comes in pieces
-  bool gathering_ = false;
+  std::string replacement_;       // in place of what the server says
+  std::list<std::string> given_;  // what was given out and may not be written yet
+  std::list<std::string> mistakes_;  // what the client is told of those sent as `let_fail` does
+  char gathered_type_ = 0;
+  std::string gathered_;  // a message that comes in pieces
   bool swallowing_body_ = false;
   std::unique_ptr<Error> violation_;
 };

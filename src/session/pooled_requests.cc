@@ -139,6 +139,7 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   std::string guard;
   pool::append_guard(guard, *server_, settings_.current(), cleanse);
   settings_.server_was_set();
+  to_be_told_ = true;
   out.add(keep(std::move(guard)));
 }
 
@@ -226,8 +227,7 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Instant,
     return Verdict::go_on;
   }
   pool::StatementPtr before = statement_named(name);
-  bool failed = server_->queue.status() == wire::TransactionStatus::failed;
-  if (failed && !ends_transaction(*statement)) {
+  if (is_failed() && !ends_transaction(*statement)) {
     // The server refuses it before it looks at the name.
     changes_.push_back({.name = std::move(name), .before = std::move(before)});
     ask(Request::parse);
@@ -235,8 +235,11 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Instant,
     return Verdict::go_on;
   }
   if (before != nullptr) {
-    let_fail("42P05", "prepared statement \"" + name + "\" already exists", out);
-    skip(input);
+    // The server looks at the text first, and then finds that there is one already.
+    std::string taken = server_name(before, out) + '\0';
+    changes_.push_back({.name = std::move(name), .before = std::move(before)});
+    ask(Request::parse);
+    pass_renamed(input, taken, name_bytes, out);
     return Verdict::go_on;
   }
   bool is_known = server_->statements.find(*statement) != pool::ServerStatements::kNone;
@@ -282,11 +285,15 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Instant, 
     portals_.push_back({portal, statement});
   }
   if (name.empty()) {
-    if (server_->unnamed != unnamed_) prepare_again(unnamed_, "", out);
+    if (server_->unnamed != unnamed_) {
+      if (is_failed() && !ends_transaction(*unnamed_)) return fail_aborted(input, out);
+      prepare_again(unnamed_, "", out);
+    }
     ask(Request::bind);
     pass(input, out);
     return Verdict::go_on;
   }
+  if (cannot_prepare_now(*statement)) return fail_aborted(input, out);
   std::string names = portal + '\0' + server_name(statement, out) + '\0';
   ask(Request::bind);
   pass_renamed(input, names, name_end + 1, out);
@@ -306,11 +313,15 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Insta
     return fail_without(name, input, out);
   }
   if (name.empty()) {
-    if (server_->unnamed != unnamed_) prepare_again(unnamed_, "", out);
+    if (server_->unnamed != unnamed_) {
+      if (is_failed() && !ends_transaction(*unnamed_)) return fail_aborted(input, out);
+      prepare_again(unnamed_, "", out);
+    }
     ask(Request::describe);
     pass(input, out);
     return Verdict::go_on;
   }
+  if (cannot_prepare_now(*statement)) return fail_aborted(input, out);
   std::string names = "S" + server_name(statement, out) + '\0';
   size_t names_before = std::min(name.size() + 2, body.size());
   ask(Request::describe);
@@ -391,6 +402,23 @@ PooledMachine::Verdict PooledMachine::on_copy(std::string_view& input, Pieces& o
     server_->queue.push(*request, identity_.session);
   }
   pass(input, out);
+  return Verdict::go_on;
+}
+
+bool PooledMachine::is_failed() const {
+  return server_->queue.status() == wire::TransactionStatus::failed;
+}
+
+bool PooledMachine::cannot_prepare_now(const pool::Statement& statement) {
+  return is_failed() && !ends_transaction(statement) &&
+         server_->statements.find(statement) == pool::ServerStatements::kNone;
+}
+
+// A statement that this connection does not know yet: in a failed transaction it would not run.
+PooledMachine::Verdict PooledMachine::fail_aborted(std::string_view& input, Pieces& out) {
+  let_fail("25P02",
+           "current transaction is aborted, commands ignored until end of transaction block", out);
+  skip(input);
   return Verdict::go_on;
 }
 

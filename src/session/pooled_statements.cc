@@ -76,9 +76,8 @@ void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::stri
 // What the server would say to the client it cannot say: it knows other names. So it is given
 // something that fails in the same way, and the client is told in our words.
 void PooledMachine::let_fail(std::string_view sqlstate, const std::string& message, Pieces& out) {
-  replacement_.clear();
   wire::ErrorField fields[] = {{'S', "ERROR"}, {'V', "ERROR"}, {'C', sqlstate}, {'M', message}};
-  wire::append_error_response(replacement_, fields);
+  wire::append_error_response(mistakes_.emplace_back(), fields);
   std::string bind;
   wire::append_bind(bind, "", kNoStatement, {});
   ask(Request::bind, ResponseQueue::kReplaced);
@@ -140,10 +139,12 @@ void PooledMachine::note_statement(const sql::Statement& statement) {
       break;
     }
     case StatementKind::set_session_characteristics:
-      pins_.add(Pin::unknown_setting);
+      if (!statement.modes.is_certain) pins_.add(Pin::unknown_setting);
       break;
     case StatementKind::set_session_authorization:
-      pins_.add(Pin::session_authorization);
+      if (statement.value.kind != sql::SettingValue::Kind::to_default) {
+        pins_.add(Pin::session_authorization);
+      }
       break;
     case StatementKind::declare:
       if (statement.with_hold || statement.is_malformed) suspected_ = true;

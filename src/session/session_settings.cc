@@ -1,6 +1,7 @@
 #include "session/session_settings.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 namespace trunkline::session {
@@ -26,6 +27,12 @@ void SessionSettings::on_completed(const sql::Statement& statement, std::string_
       if (statement.is_local) break;
       if (statement.value.kind == Value::given) set(statement.name.text, &statement.value.text);
       if (statement.value.kind == Value::to_default) reset(statement.name.text);
+      break;
+    case Kind::set_session_authorization:
+      reset("role");  // SetSessionAuthorization
+      break;
+    case Kind::set_session_characteristics:
+      set_characteristics(statement.modes);
       break;
     case Kind::reset:
       reset(statement.name.text);
@@ -63,6 +70,20 @@ void SessionSettings::on_completed(const sql::Statement& statement, std::string_
   }
 }
 
+void SessionSettings::learn(pool::Settings settings) {
+  for (const auto& [name, value] : copy_of(current_)) {
+    if (name.contains('.') && settings.find(name) == nullptr) settings.set(name, value);
+  }
+  committed_ = current_ = std::make_shared<const pool::Settings>(std::move(settings));
+}
+
+void SessionSettings::on_reported(std::string_view name, std::string_view value) {
+  const std::string* is = find_in(current_, name);
+  if (is == nullptr || *is == value) return;
+  std::string canonical(value);
+  set(name, &canonical);
+}
+
 void SessionSettings::on_error(bool in_block) {
   if (!in_block) end_transaction(false);
 }
@@ -71,6 +92,22 @@ void SessionSettings::set(std::string_view name, const std::string* value) {
   pool::Settings settings = copy_of(current_);
   settings.set(name, *value);
   current_ = std::make_shared<const pool::Settings>(std::move(settings));
+}
+
+void SessionSettings::set_characteristics(const sql::TransactionModes& modes) {
+  static constexpr std::array<std::string_view, 4> kLevels = {"read uncommitted", "read committed",
+                                                              "repeatable read", "serializable"};
+  if (modes.isolation) {
+    std::string level(kLevels.at(static_cast<size_t>(*modes.isolation)));
+    set("default_transaction_isolation", &level);
+  }
+  auto set_flag = [&](std::string_view name, std::optional<bool> on) {
+    if (!on) return;
+    std::string value = *on ? "on" : "off";
+    set(name, &value);
+  };
+  set_flag("default_transaction_read_only", modes.read_only);
+  set_flag("default_transaction_deferrable", modes.deferrable);
 }
 
 void SessionSettings::reset(std::string_view name) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,12 @@ class SessionSettings {
   void on_completed(const sql::Statement& statement, std::string_view tag);
   // An error outside of a transaction block has undone what ran since the last commit.
   void on_error(bool in_block);
+  // The server has been asked what is set in this session, outside of a transaction.
+  // It does not tell those of extensions and applications ("my.tenant"), which stay.
+  void learn(pool::Settings settings);
+  // What the server says of a setting: in its own spelling, and whole where only a part was set
+  // (`SET datestyle = 'DMY'`).
+  void on_reported(std::string_view name, std::string_view value);
   // ReadyForQuery outside of a transaction.
   void on_idle() {
     committed_ = current_;
@@ -43,6 +50,7 @@ class SessionSettings {
   };
 
   void set(std::string_view name, const std::string* value);
+  void set_characteristics(const sql::TransactionModes& modes);
   void reset(std::string_view name);
   void roll_back_to(std::string_view name);
   void release(std::string_view name);

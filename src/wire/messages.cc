@@ -1,5 +1,7 @@
 #include "wire/messages.h"
 
+#include <algorithm>
+
 #include <charconv>
 #include <utility>
 
@@ -83,6 +85,19 @@ std::optional<ProtocolOffer> parse_negotiate_protocol_version(std::string_view b
   }
   if (!reader.at_end()) return std::nullopt;
   return offer;
+}
+
+std::vector<std::string_view> row_of_text(std::string_view body) {
+  std::vector<std::string_view> columns;
+  constexpr size_t kCountBytes = 2;
+  for (body.remove_prefix(std::min(body.size(), kCountBytes)); body.size() >= kLengthBytes;) {
+    auto length = load_big_endian<uint32_t>(body.data());
+    body.remove_prefix(kLengthBytes);
+    size_t here = length == UINT32_MAX ? 0 : std::min<size_t>(length, body.size());
+    columns.push_back(body.substr(0, here));
+    body.remove_prefix(here);
+  }
+  return columns;
 }
 
 std::optional<TransactionStatus> parse_ready_for_query(std::string_view body) {

@@ -62,6 +62,9 @@ struct ProtocolOffer {
 };
 std::optional<ProtocolOffer> parse_negotiate_protocol_version(std::string_view body);
 
+// The columns of a DataRow; those that are NULL are empty. As far as the body is well-formed.
+std::vector<std::string_view> row_of_text(std::string_view body);
+
 std::optional<TransactionStatus> parse_ready_for_query(std::string_view body);
 
 // What a CommandComplete tag says was done. The tag names the command that ran: EXECUTE of a
