@@ -41,9 +41,9 @@ void exchange(benchmark::State& state, const std::string& request, const std::st
   auto route_group = registry.group(session::kRouteMetrics, {"route", "upstream"});
   policy::PostgresStats stats(stats_group->cells(0));
   observe::Cell worker_requests;
-  session::ServerCount server(registry.group(session::kServerConnections, {"upstream"}), 0);
+  upstream::ServerCount server(registry.group(upstream::kServerConnections, {"upstream"}), 0);
   session::RelayMachine machine(config::Inspect::messages,
-                                {stats, route_group->cells(0), worker_requests, server});
+                                {stats, route_group->cells(0), worker_requests}, server);
   const std::string requests = repeated(request, state.range(0));
   const std::string answers = repeated(answer, state.range(0));
   session::Outbox out;

@@ -24,6 +24,7 @@ const std::map<std::string_view, std::string> kSections = {
     {"routes.match", kMinimal + "routes: [{upstream: main, match: {@}}]\n"},
     {"routes.upstream", kMinimal + "routes: [{upstream: {@}}]\n"},
     {"routes.login", kMinimal + "routes: [{upstream: main, login: {@}}]\n"},
+    {"pool", kMinimal + "pool: {@}\n"},
     {"mappings", kListen + "mappings: [{@}]\n"},
     {"user_mappings", kListen + "user_mappings: {joe: {@}}\n"},
     {"users", kMinimal + "users: [{@}]\n"},
@@ -45,6 +46,8 @@ struct BadValue {
 
 const std::string kPort = "; allowed: a number from 1 to 65535";
 const std::string kClients = "; allowed: a number from 1 to 1000000";
+const std::string kConnections = "; allowed: a number from 1 to 100000";
+const std::string kConnectionsOrNone = "; allowed: a number from 0 to 100000";
 const std::string kDuration =
     "; the unit is missing; allowed: a number with ms, s, m, h or d, such as 30s";
 const std::string kHost =
@@ -66,6 +69,9 @@ const std::vector<BadValue> kBadValues = {
     {"", "max_clients_per_user", "0", "found `0`" + kClients},
     {"", "max_clients_per_database", "-1", "found `-1`" + kClients},
     {"", "max_logins_per_second_per_source", "many", "found `many`" + kClients},
+    {"", "max_connections_per_database", "0", "found `0`" + kConnections},
+    {"", "max_connections_per_user", "100001", "found `100001`" + kConnections},
+    {"", "pool", "transaction", kNotMapping},
     {"", "max_dynamic_upstreams", "many", "found `many`" + kClients},
     {"", "max_message_size", "1MB",
      "found `1MB`; unknown unit; allowed: a number with B, KiB, MiB or GiB, such as 64KiB"},
@@ -112,6 +118,7 @@ const std::vector<BadValue> kBadValues = {
     {"upstreams", "servers", "db", kNotMapping},
     {"upstreams", "tls", "require", kNotMapping},
     {"upstreams", "connect_timeout", "5", "found `5`" + kDuration},
+    {"upstreams", "max_connections", "0", "found `0`" + kConnections},
     {"upstreams.servers", "host", "'a b'", "found `a b`" + kHost},
     {"upstreams.servers", "port", "0", "found `0`" + kPort},
     {"upstreams.tls", "mode", "verify",
@@ -127,9 +134,19 @@ const std::vector<BadValue> kBadValues = {
      "found `x_$1`; a capture needs a regular expression with that many groups in `match`"},
     {"routes", "login", "app", kNotMapping},
     {"routes", "auth", "pass", "found `pass`; allowed: terminate or relay"},
-    {"routes", "inspect", "statements", "found `statements`; allowed: bytes or messages"},
+    {"routes", "inspect", "sql", "found `sql`; allowed: bytes, messages or statements"},
+    {"routes", "pool", "session", kNotMapping},
     {"routes", "max_clients", "0", "found `0`" + kClients},
     {"routes", "reject", "''", kEmpty},
+    {"pool", "mode", "statement", "found `statement`; allowed: none, session or transaction"},
+    {"pool", "size", "0", "found `0`" + kConnections},
+    {"pool", "min_size", "-1", "found `-1`" + kConnectionsOrNone},
+    {"pool", "guaranteed_size", "100001", "found `100001`" + kConnectionsOrNone},
+    {"pool", "reserve_size", "few", "found `few`" + kConnectionsOrNone},
+    {"pool", "reserve_after", "5", "found `5`" + kDuration},
+    {"pool", "wait_timeout", "0s", "found `0s`; allowed: from 1ms to 1d"},
+    {"pool", "idle_timeout", "25h", "found `25h`; allowed: from 1ms to 1d"},
+    {"pool", "max_lifetime", "1", "found `1`" + kDuration},
     {"routes.match", "sni", "/a", "found `/a`" + kRegex},
     {"routes.match", "user", std::string(64, 'u'),
      "PostgreSQL cuts names to 63 bytes, so this can never match"},
@@ -223,13 +240,6 @@ TEST(BadValues, unknown_keys_of_every_section_are_refused_with_the_nearest_as_a_
 TEST(BadValues, a_key_without_a_value_is_refused) {
   EXPECT_EQ(errors_of(kMinimal + "max_clients:\n"),
             "3:1: error: max_clients: has no value; give one, or take the key out\n");
-}
-
-TEST(BadValues, keys_whose_part_of_the_product_has_not_come_are_unknown) {
-  EXPECT_EQ(errors_of(kMinimal + "routes:\n  - upstream: main\n    pool: {mode: transaction}\n"),
-            "5:5: error: routes[0].pool: unknown key `pool`\n");
-  EXPECT_EQ(errors_of(kMinimal + "routes: [{upstream: main, inspect: sql}]\n"),
-            "3:36: error: routes[0].inspect: found `sql`; allowed: bytes or messages\n");
 }
 
 }  // namespace

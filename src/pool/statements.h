@@ -22,7 +22,7 @@ struct Statement {
   std::shared_ptr<const sql::TextFacts> facts;
   uint64_t hash = 0;
 
-  std::string_view text() const { return parse.c_str(); }
+  std::string_view text() const { return std::string_view(parse).substr(0, parse.find('\0')); }
   friend bool operator==(const Statement& a, const Statement& b) {
     return a.hash == b.hash && a.parse == b.parse && same(a.settings, b.settings);
   }

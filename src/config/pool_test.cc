@@ -1,0 +1,115 @@
+#include <gtest/gtest.h>
+
+#include "config/test_support.h"
+
+namespace trunkline::config {
+namespace {
+
+std::string with_pool(const std::string& pool) {
+  return kMinimal + "pool: {" + pool + "}\nusers: [{name: joe}]\n";
+}
+std::string with_route(const std::string& route, const std::string& more = "") {
+  return kMinimal + more + "routes: [{upstream: main, " + route + "}]\nusers: [{name: joe}]\n";
+}
+
+TEST(Pools, without_the_key_each_session_has_a_connection_of_its_own) {
+  Config config = config_of(kMinimal);
+  EXPECT_EQ(config.pool.mode, PoolMode::none);
+  ASSERT_EQ(config.routes.size(), 1u);
+  EXPECT_EQ(config.routes[0].pool.mode, PoolMode::none);
+  EXPECT_FALSE(config.max_connections_per_database);
+  EXPECT_FALSE(config.max_connections_per_user);
+  EXPECT_FALSE(config.upstreams.at("main").max_connections);
+}
+
+TEST(Pools, every_key_arrives) {
+  Config config = config_of(
+      with_pool("mode: transaction, size: 9, min_size: 1, guaranteed_size: 2, reserve_size: 3, "
+                "reserve_after: 4s, wait_timeout: 5s, idle_timeout: 6s, max_lifetime: 7s"));
+  ASSERT_EQ(config.routes.size(), 1u);
+  for (const Pool& pool : {config.pool, config.routes[0].pool}) {
+    EXPECT_EQ(pool.mode, PoolMode::transaction);
+    EXPECT_EQ(pool.size, 9u);
+    EXPECT_EQ(pool.min_size, 1u);
+    EXPECT_EQ(pool.guaranteed_size, 2u);
+    EXPECT_EQ(pool.reserve_size, 3u);
+    EXPECT_EQ(pool.reserve_after, 4s);
+    EXPECT_EQ(pool.wait_timeout, 5s);
+    EXPECT_EQ(pool.idle_timeout, 6s);
+    EXPECT_EQ(pool.max_lifetime, 7s);
+  }
+}
+
+TEST(Pools, shared_limits_arrive) {
+  Config config = config_of(kListen +
+                            "upstreams: {main: {servers: {host: db}, max_connections: 3}}\n"
+                            "max_connections_per_database: 1\nmax_connections_per_user: 2\n");
+  EXPECT_EQ(config.max_connections_per_database, 1u);
+  EXPECT_EQ(config.max_connections_per_user, 2u);
+  EXPECT_EQ(config.upstreams.at("main").max_connections, 3u);
+}
+
+TEST(Pools, a_route_overrides_what_it_says_and_keeps_the_rest) {
+  Config config = config_of(
+      with_route("pool: {size: 7}", "pool: {mode: transaction, size: 5, wait_timeout: 9s}\n"));
+  ASSERT_EQ(config.routes.size(), 1u);
+  EXPECT_EQ(config.routes[0].pool.mode, PoolMode::transaction);
+  EXPECT_EQ(config.routes[0].pool.size, 7u);
+  EXPECT_EQ(config.routes[0].pool.wait_timeout, 9s);
+  EXPECT_EQ(config.pool.size, 5u);
+}
+
+TEST(Pools, a_route_may_do_without) {
+  Config config =
+      config_of(with_route("pool: {mode: none}", "pool: {mode: transaction, size: 5}\n"));
+  ASSERT_EQ(config.routes.size(), 1u);
+  EXPECT_EQ(config.routes[0].pool.mode, PoolMode::none);
+}
+
+TEST(Pools, minimum_and_guarantee_are_at_most_the_size) {
+  EXPECT_EQ(errors_of(with_pool("size: 5, min_size: 5, guaranteed_size: 5")), "");
+  EXPECT_EQ(errors_of(with_pool("size: 5, min_size: 6")),
+            "3:7: error: pool: `min_size` is 6, more than `size`, which is 5\n");
+  EXPECT_EQ(errors_of(with_pool("size: 5, guaranteed_size: 6")),
+            "3:7: error: pool: `guaranteed_size` is 6, more than `size`, which is 5\n");
+  // Also when the one comes from the file and the other from the route.
+  EXPECT_EQ(errors_of(with_route("pool: {size: 1}", "pool: {size: 5, min_size: 2}\n")),
+            "4:33: error: routes[0].pool: `min_size` is 2, more than `size`, which is 1\n");
+}
+
+TEST(Pools, and_what_is_not_looked_at_exclude_each_other) {
+  for (std::string word : {"bytes", "messages"}) {
+    EXPECT_EQ(errors_of(with_route("inspect: " + word + ", pool: {mode: session}")),
+              "3:10: error: routes[0]: `inspect: " + word +
+                  "` and a `pool` exclude each other: whose settings and statements are whose is "
+                  "seen in the statements\n");
+  }
+  EXPECT_EQ(errors_of(with_route("inspect: statements, pool: {mode: session}")), "");
+  EXPECT_EQ(errors_of(with_route("inspect: bytes, pool: {mode: none}")), "");
+  EXPECT_EQ(errors_of(with_route("inspect: statements")),
+            "3:10: error: routes[0]: `inspect: statements` needs a `pool` so far\n");
+}
+
+TEST(Pools, and_a_login_that_the_client_itself_makes_exclude_each_other) {
+  EXPECT_EQ(errors_of(with_route("auth: relay, pool: {mode: transaction}")),
+            "3:10: error: routes[0]: `pool` and `auth: relay` exclude each other: a login that the "
+            "client itself makes is for one session; use `auth: terminate`\n");
+  // The file's own is for those routes that can.
+  Config config = config_of(with_route("auth: relay", "pool: {mode: transaction}\n"));
+  ASSERT_EQ(config.routes.size(), 1u);
+  EXPECT_EQ(config.routes[0].pool.mode, PoolMode::none);
+}
+
+TEST(Pools, a_route_that_rejects_has_none) {
+  EXPECT_NE(errors_of(kMinimal + "routes: [{reject: no, pool: {size: 1}}]\n")
+                .find("a route that rejects cannot have `pool`\n"),
+            std::string::npos);
+  Config config = config_of(kMinimal +
+                            "pool: {mode: transaction}\n"
+                            "routes: [{reject: no, match: {user: joe}}, {upstream: main}]\n");
+  ASSERT_EQ(config.routes.size(), 2u);
+  EXPECT_EQ(config.routes[1].pool.mode, PoolMode::transaction);
+}
+
+}  // namespace
+}  // namespace trunkline::config

@@ -1,0 +1,141 @@
+#include "pool/registry.h"
+
+#include <gtest/gtest.h>
+#include <memory>
+#include <string>
+
+namespace trunkline::pool {
+namespace {
+
+// A worker where every login succeeds when the test says so.
+class FakeDesk final : public Desk {
+ public:
+  uint32_t worker() const override { return 0; }
+  Instant now() const override { return {}; }
+  void post(std::move_only_function<void()> action) override { action(); }
+  void open(PoolPtr pool) override { opening.push_back(std::move(pool)); }
+  void pack(Connection&) override {}
+  void unpack(Connection&) override {}
+  bool is_alive(Connection&) override { return true; }
+  void close(ConnectionPtr) override {}
+
+  std::vector<PoolPtr> opening;
+};
+
+upstream::UpstreamPtr upstream_named(const std::string& name) {
+  return std::make_shared<upstream::Upstream>(name, config::Upstream{}, upstream::CompiledTls{},
+                                              std::vector<std::shared_ptr<upstream::Health>>{});
+}
+
+class RegistryTest : public testing::Test {
+ protected:
+  PoolPtr get(const Key& key, uint32_t size = 5) {
+    return registry.get(key, main, {.mode = config::PoolMode::transaction, .size = size},
+                        {.user = key.user});
+  }
+  // How many connections the pool may still open.
+  uint32_t room(const PoolPtr& pool) {
+    auto others = std::exchange(desk.opening, {});
+    pool->fill(desk, 100);
+    auto opened = static_cast<uint32_t>(desk.opening.size());
+    for (PoolPtr& each : std::exchange(desk.opening, std::move(others))) {
+      each->not_opened(desk, {}, {});
+    }
+    return opened;
+  }
+
+  Ledger ledger;
+  FakeDesk desk;
+  Registry registry{ledger, 1};
+  upstream::UpstreamPtr main = upstream_named("main");
+};
+
+TEST_F(RegistryTest, one_pool_for_each_route_database_and_user) {
+  PoolPtr pool = get({"route", "db", "joe"});
+  EXPECT_EQ(get({"route", "db", "joe"}), pool);
+  EXPECT_NE(get({"other", "db", "joe"}), pool);
+  EXPECT_NE(get({"route", "other", "joe"}), pool);
+  EXPECT_NE(get({"route", "db", "ann"}), pool);
+  EXPECT_EQ(registry.all().size(), 4u);
+  EXPECT_EQ(pool->destination().database(), "db");
+  EXPECT_EQ(pool->destination().credentials().user, "joe");
+}
+
+TEST_F(RegistryTest, the_password_shown_last_is_kept) {
+  Key key{"route", "db", "joe"};
+  PoolPtr pool =
+      registry.get(key, main, {.size = 1}, {.user = "joe", .password = Secret("before")});
+  registry.get(key, main, {.size = 1}, {.user = "joe", .password = Secret("after")});
+  EXPECT_EQ(pool->destination().credentials().password.reveal(), "after");
+}
+
+TEST_F(RegistryTest, a_pool_whose_route_leads_elsewhere_is_replaced) {
+  Key key{"route", "db", "joe"};
+  PoolPtr before = get(key);
+  main = upstream_named("main");  // as a reload makes it
+  PoolPtr after = get(key);
+  EXPECT_NE(after, before);
+  EXPECT_EQ(after->destination().upstream(), main);
+  EXPECT_EQ(get(key), after);
+  EXPECT_EQ(registry.all().size(), 2u) << "the old one's connections are still looked after";
+  before.reset();
+  registry.forget_unused();
+  EXPECT_EQ(registry.all().size(), 1u);
+}
+
+TEST_F(RegistryTest, forgets_only_what_nobody_uses) {
+  PoolPtr used = get({"route", "db", "used"});
+  get({"route", "db", "unused"});
+  PoolPtr connected = get({"route", "db", "connected"});
+  connected->fill(desk, 1);
+  PoolPtr opening = std::move(desk.opening.back());
+  desk.opening.clear();
+  connected.reset();
+  registry.forget_unused();
+  EXPECT_EQ(registry.all().size(), 2u);
+  EXPECT_EQ(get({"route", "db", "used"}), used);
+  EXPECT_EQ(get({"route", "db", "connected"}), opening);
+  opening->not_opened(desk, {}, {});
+  opening.reset();
+  used.reset();
+  registry.forget_unused();
+  EXPECT_TRUE(registry.all().empty());
+}
+
+TEST_F(RegistryTest, shared_limits_hold_over_all_pools_they_name) {
+  registry.set_shares({.per_upstream = {{"main", 4}}, .per_database = 3, .per_user = 2});
+  PoolPtr pool = get({"route", "db", "joe"});
+  EXPECT_EQ(room(pool), 2u) << "of the user";
+  PoolPtr same_database = get({"route", "db", "ann"});
+  pool->fill(desk, 100);
+  EXPECT_EQ(room(same_database), 1u) << "of the database";
+  same_database->fill(desk, 100);
+  PoolPtr same_upstream = get({"route", "other", "sue"});
+  EXPECT_EQ(room(same_upstream), 1u) << "of the upstream";
+  for (PoolPtr& each : std::exchange(desk.opening, {})) each->not_opened(desk, {}, {});
+}
+
+TEST_F(RegistryTest, shared_limits_follow_a_reload) {
+  PoolPtr pool = get({"route", "db", "joe"});
+  EXPECT_EQ(room(pool), 5u);
+  registry.set_shares({.per_upstream = {{"main", 1}}});
+  EXPECT_EQ(room(pool), 1u);
+  registry.set_shares({.per_database = 2});
+  EXPECT_EQ(room(pool), 2u) << "that of the upstream is gone";
+  registry.set_shares({.per_user = 3});
+  EXPECT_EQ(room(pool), 3u);
+  registry.set_shares({});
+  EXPECT_EQ(room(pool), 5u);
+}
+
+TEST_F(RegistryTest, settings_of_a_route_reach_its_pools_and_no_others) {
+  PoolPtr pool = get({"route", "db", "joe"});
+  PoolPtr other = get({"other", "db", "joe"});
+  registry.apply("route", {.size = 7, .wait_timeout = 3s});
+  EXPECT_EQ(room(pool), 7u);
+  EXPECT_EQ(pool->destination().settings()->wait_timeout, 3s);
+  EXPECT_EQ(room(other), 5u);
+}
+
+}  // namespace
+}  // namespace trunkline::pool

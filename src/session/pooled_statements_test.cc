@@ -1,0 +1,277 @@
+#include <gtest/gtest.h>
+#include <string>
+
+#include "session/pooled_for_tests.h"
+
+// Whose prepared statement is which.
+namespace trunkline::session {
+namespace {
+
+using Verdict = PooledMachine::Verdict;
+
+const std::string kSelectDone = done("SELECT 1");
+
+class PooledStatements : public testing::Test {
+ protected:
+  // Two sessions of one worker, and the connection they share.
+  TestMetrics metrics;
+  std::unique_ptr<pool::Connection> connection = PooledPlay::connection(metrics);
+  PooledPlay a{1};
+  PooledPlay b{2};
+};
+
+TEST_F(PooledStatements, a_statement_gets_a_name_of_ours) {
+  a.use(*connection);
+  EXPECT_EQ(a.client(parse("s", "select 1") + describe("s") + binding("", "s") + execute() + kSync),
+            Verdict::go_on);
+  EXPECT_EQ(a.heard(), parse("trunkline_1", "select 1") + describe("trunkline_1") +
+                           binding("", "trunkline_1") + execute() + kSync);
+  std::string answers = kParsed + msg('t', "xx") + msg('n', "") + kBound + kSelectDone + ready();
+  EXPECT_EQ(a.server(answers), answers);
+  EXPECT_TRUE(a.machine.may_leave());
+}
+
+TEST_F(PooledStatements, what_the_server_knows_is_answered_by_the_proxy_in_its_turn) {
+  a.use(*connection);
+  a.client(parse("s", "select 1") + kSync);
+  a.server(kParsed + ready());
+  a.heard();
+  a.leave();
+  b.use(*connection);
+  // Its own name, the same text; between two that the server answers.
+  b.client(parse("x", "select 2") + parse("other", "select 1") + binding("", "other") + execute() +
+           kSync);
+  EXPECT_EQ(b.heard(),
+            parse("trunkline_2", "select 2") + binding("", "trunkline_1") + execute() + kSync);
+  EXPECT_EQ(b.own_answers(), "") << "the first is not answered yet";
+  EXPECT_EQ(b.server(kParsed + kBound + kSelectDone + ready()),
+            kParsed + kParsed + kBound + kSelectDone + ready());
+}
+
+TEST_F(PooledStatements, answers_of_the_proxy_come_without_the_server) {
+  a.use(*connection);
+  a.client(parse("s", "select 1") + kSync);
+  a.server(kParsed + ready());
+  a.heard();
+  a.client(close_statement("s") + parse("t", "select 1") + kSync);
+  EXPECT_EQ(a.heard(), kSync);
+  EXPECT_EQ(a.own_answers(), kClosed + kParsed);
+  EXPECT_EQ(a.server(ready()), ready());
+}
+
+TEST_F(PooledStatements, each_session_has_its_own_names) {
+  a.use(*connection);
+  a.client(parse("s", "select 1") + kSync);
+  a.server(kParsed + ready());
+  a.heard();
+  a.leave();
+  b.use(*connection);
+  b.client(parse("s", "select 2") + binding("", "s") + execute() + kSync);
+  EXPECT_EQ(b.heard(),
+            parse("trunkline_2", "select 2") + binding("", "trunkline_2") + execute() + kSync);
+  b.server(kParsed + kBound + kSelectDone + ready());
+  b.leave();
+  a.use(*connection);
+  a.client(binding("", "s") + execute() + kSync);
+  EXPECT_EQ(a.heard(), binding("", "trunkline_1") + execute() + kSync);
+}
+
+TEST_F(PooledStatements, on_another_connection_they_are_prepared_again_unseen) {
+  a.use(*connection);
+  a.client(parse("s", "select 1") + kSync);
+  a.server(kParsed + ready());
+  a.heard();
+  a.leave();
+  auto other = PooledPlay::connection(metrics);
+  a.use(*other);
+  a.client(binding("", "s") + execute() + kSync);
+  EXPECT_EQ(a.heard(),
+            parse("trunkline_1", "select 1") + binding("", "trunkline_1") + execute() + kSync);
+  EXPECT_EQ(a.server(kParsed + kBound + kSelectDone + ready()), kBound + kSelectDone + ready());
+  a.client(describe("s") + kSync);
+  EXPECT_EQ(a.heard(), describe("trunkline_1") + kSync);
+}
+
+TEST_F(PooledStatements, the_unnamed_one_is_each_sessions_own) {
+  a.use(*connection);
+  a.client(parse("", "select 1") + kSync);
+  EXPECT_EQ(a.heard(), parse("", "select 1") + kSync);
+  a.server(kParsed + ready());
+  a.client(binding("", "") + execute() + kSync);
+  EXPECT_EQ(a.heard(), binding("", "") + execute() + kSync) << "still there";
+  a.server(kBound + kSelectDone + ready());
+  a.leave();
+  b.use(*connection);
+  b.client(parse("", "select 2") + kSync);
+  b.server(kParsed + ready());
+  b.heard();
+  b.leave();
+  a.use(*connection);
+  a.client(binding("", "") + execute() + kSync);
+  EXPECT_EQ(a.heard(), parse("", "select 1") + binding("", "") + execute() + kSync);
+  EXPECT_EQ(a.server(kParsed + kBound + kSelectDone + ready()), kBound + kSelectDone + ready());
+}
+
+TEST_F(PooledStatements, a_query_drops_the_unnamed_one) {
+  a.use(*connection);
+  a.client(parse("", "select 1") + kSync);
+  a.server(kParsed + ready());
+  a.client(query("select 2"));
+  a.server(kSelectDone + ready());
+  a.heard();
+  a.client(binding("", "") + kSync);
+  EXPECT_EQ(a.heard(), binding("", "trunkline_0") + kSync) << "something that fails likewise";
+  EXPECT_EQ(
+      a.server(failed("26000", "prepared statement \"trunkline_0\" does not exist") + ready()),
+      failed("26000", "unnamed prepared statement does not exist") + ready());
+}
+
+TEST_F(PooledStatements, names_of_ours_never_show) {
+  a.use(*connection);
+  a.client(binding("", "none") + execute() + kSync);
+  EXPECT_EQ(a.heard(), binding("", "trunkline_0") + execute() + kSync);
+  EXPECT_EQ(
+      a.server(failed("26000", "prepared statement \"trunkline_0\" does not exist") + ready()),
+      failed("26000", "prepared statement \"none\" does not exist") + ready());
+  a.client(parse("s", "select 1") + kSync);
+  a.server(kParsed + ready());
+  a.client(parse("s", "select 2") + kSync);
+  EXPECT_EQ(
+      a.server(failed("26000", "prepared statement \"trunkline_0\" does not exist") + ready()),
+      failed("42P05", "prepared statement \"s\" already exists") + ready());
+  a.heard();
+  a.client(binding("", "s") + kSync);
+  EXPECT_EQ(a.heard(), binding("", "trunkline_1") + kSync) << "it is still the first";
+}
+
+TEST_F(PooledStatements, DISABLED_of_two_mistakes_in_a_pipeline_the_first_is_told) {
+  a.use(*connection);
+  a.client(binding("", "one") + binding("", "two") + kSync);
+  EXPECT_EQ(a.server(failed("26000", "whatever") + ready()),
+            failed("26000", "prepared statement \"one\" does not exist") + ready());
+}
+
+TEST_F(PooledStatements, a_parse_that_fails_did_not_happen) {
+  a.use(*connection);
+  a.client(parse("s", "select") + binding("", "s") + execute() + kSync);
+  a.heard();
+  EXPECT_EQ(a.server(failed("42601", "syntax error") + ready()),
+            failed("42601", "syntax error") + ready());
+  a.client(parse("s", "select 1") + kSync);
+  EXPECT_EQ(a.heard(), parse("trunkline_2", "select 1") + kSync) << "the name is free";
+  EXPECT_EQ(a.server(kParsed + ready()), kParsed + ready());
+}
+
+TEST_F(PooledStatements, what_is_skipped_after_an_error_did_not_happen) {
+  a.use(*connection);
+  a.client(parse("known", "select 1") + parse("old", "select 3") + kSync);
+  a.server(kParsed + kParsed + ready());
+  a.client(parse("", "error") + parse("new", "select 2") + parse("short", "select 1") +
+           close_statement("old") + kSync);
+  EXPECT_EQ(a.server(failed("42601", "syntax error") + ready()),
+            failed("42601", "syntax error") + ready())
+      << "the proxy's own answers are skipped with the server's";
+  a.heard();
+  a.client(binding("", "old") + kSync);
+  EXPECT_EQ(a.heard(), binding("", "trunkline_2") + kSync) << "it was not closed";
+  a.server(kBound + ready());
+  a.client(binding("", "short") + kSync);
+  EXPECT_EQ(a.server(failed("26000", "x") + ready()),
+            failed("26000", "prepared statement \"short\" does not exist") + ready());
+  a.heard();
+  a.client(parse("new", "select 2") + kSync);
+  EXPECT_EQ(a.heard(), parse("trunkline_4", "select 2") + kSync)
+      << "the server does not know it: it was skipped";
+}
+
+TEST_F(PooledStatements, what_was_confirmed_before_an_error_stays) {
+  a.use(*connection);
+  a.client(parse("s", "select 1") + parse("t", "error") + kSync);
+  a.server(kParsed + failed("42601", "syntax error") + ready());
+  a.heard();
+  a.client(binding("", "s") + kSync);
+  EXPECT_EQ(a.heard(), binding("", "trunkline_1") + kSync);
+}
+
+TEST_F(PooledStatements, closing_one_frees_the_name_and_leaves_it_to_others) {
+  a.use(*connection);
+  a.client(parse("s", "select 1") + kSync);
+  a.server(kParsed + ready());
+  a.client(close_statement("s") + close_statement("never was") + kSync);
+  a.heard();
+  EXPECT_EQ(a.server(ready()), kClosed + kClosed + ready());
+  a.leave();
+  b.use(*connection);
+  b.client(parse("mine", "select 1") + binding("", "mine") + kSync);
+  EXPECT_EQ(b.heard(), binding("", "trunkline_1") + kSync);
+}
+
+TEST_F(PooledStatements, deallocate_all_drops_the_clients_and_what_the_server_had) {
+  for (const char* text : {"DEALLOCATE ALL", "DISCARD ALL"}) {
+    PooledPlay play{7};
+    auto fresh = PooledPlay::connection(metrics);
+    play.use(*fresh);
+    play.client(parse("s", "select 1") + kSync);
+    play.server(kParsed + ready());
+    play.client(query(text));
+    play.server(done(text) + ready());
+    play.heard();
+    EXPECT_EQ(fresh->statements.size(), 0u);
+    play.client(binding("", "s") + kSync);
+    EXPECT_EQ(play.server(failed("26000", "x") + ready()),
+              failed("26000", "prepared statement \"s\" does not exist") + ready())
+        << text;
+  }
+}
+
+TEST_F(PooledStatements, in_a_failed_transaction_only_its_end_is_prepared) {
+  a.use(*connection);
+  a.client(query("begin"));
+  a.server(done("BEGIN") + ready('T'));
+  a.client(query("error"));
+  a.server(failed("42601", "x") + ready('E'));
+  a.heard();
+  a.client(parse("s", "select 1") + kSync);
+  EXPECT_EQ(a.heard(), parse("trunkline_0", "select 1") + kSync) << "forwarded, to be refused";
+  a.server(failed("25P02", "aborted") + ready('E'));
+  a.heard();
+  a.client(parse("end", "rollback") + kSync);
+  EXPECT_EQ(a.heard(), parse("trunkline_1", "rollback") + kSync);
+}
+
+TEST_F(PooledStatements, beyond_the_bound_of_a_connection_the_oldest_is_closed) {
+  a.use(*connection);
+  for (size_t i = 0; i < pool::ServerStatements::kMax; ++i) {
+    a.client(parse("s" + std::to_string(i), "select " + std::to_string(i)) + kSync);
+    a.server(kParsed + ready());
+  }
+  a.heard();
+  a.client(parse("more", "select 'more'") + kSync);
+  EXPECT_EQ(a.heard(),
+            close_statement("trunkline_1") + parse("trunkline_1f5", "select 'more'") + kSync);
+  EXPECT_EQ(a.server(kClosed + kParsed + ready()), kParsed + ready());
+  a.client(binding("", "s0") + kSync);
+  EXPECT_EQ(a.heard(), close_statement("trunkline_2") + parse("trunkline_1f6", "select 0") +
+                           binding("", "trunkline_1f6") + kSync);
+  EXPECT_EQ(a.server(kClosed + kParsed + kBound + ready()), kBound + ready());
+}
+
+TEST_F(PooledStatements, a_refused_repreparation_is_told_as_the_servers_error) {
+  a.use(*connection);
+  a.client(parse("s", "select x from t") + kSync);
+  a.server(kParsed + ready());
+  a.leave();
+  auto other = PooledPlay::connection(metrics);
+  a.use(*other);
+  a.client(binding("", "s") + execute() + kSync);
+  EXPECT_EQ(a.server(failed("42P01", "no t") + ready()), failed("42P01", "no t") + ready());
+  EXPECT_EQ(other->statements.size(), 0u);
+  EXPECT_TRUE(a.machine.may_leave());
+  a.heard();
+  a.client(binding("", "s") + kSync);
+  EXPECT_EQ(a.heard(), parse("trunkline_2", "select x from t") + binding("", "trunkline_2") + kSync)
+      << "it is the client's still";
+}
+
+}  // namespace
+}  // namespace trunkline::session

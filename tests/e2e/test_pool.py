@@ -1,0 +1,298 @@
+"""Transaction and session pools end to end: many clients on few server connections.
+
+What a client sees of a shared connection is the subject of tests/semantics; here it is how many
+there are, who waits, and what becomes of them when somebody goes away.
+"""
+
+import os
+import re
+import subprocess
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from conftest import upstream_of
+from lib import pgwire
+from lib.pgwire import WireError, connect, send_cancel
+from lib.postgres import password_of
+from lib.processes import wait_until
+
+PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
+DRIVERS = Path(__file__).resolve().parents[1] / "drivers"
+SIZE = 4
+# Those of the pool: whoever asks comes another way.
+CONNECTIONS = ("select count(*) from pg_stat_activity where backend_type = 'client backend'"
+               " and usename = '{}'")
+
+
+@pytest.fixture(scope="module")
+def filled(clusters):
+    cluster = clusters.shared(15)
+    subprocess.run([PGBENCH, "-i", "-q", "-s", "1", "-h", cluster.host, "-p", str(cluster.port),
+                    "-U", "bob", "tenant"], check=True, stderr=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, env=dict(os.environ, PGPASSWORD=password_of("bob")))
+    return cluster
+
+
+@pytest.fixture
+def pooled(proxy_factory, filled):
+    """Makes a proxy with this pool; everybody is who he says he is."""
+    def make(mode="transaction", size=SIZE, upstream=None, **more):
+        # `pool` as the test says, other keys at the top of the file.
+        pool = {"mode": mode, "size": size,
+                **{key: more.pop(key) for key in list(more) if key.endswith("_timeout")}}
+        return proxy_factory(upstreams={"main": dict(upstream_of(filled), **(upstream or {}))},
+                             pool=pool, authentication=[{"method": "trust"}],
+                             users=[{"name": name, "password": password_of(name)}
+                                    for name in ("bob", "alice", "trusty")], **more)
+    return make
+
+
+def count(cluster, user="bob"):
+    return int(cluster.scalar(CONNECTIONS.format(user)))
+
+
+class MostConnections(threading.Thread):
+    """Looks again and again how many there are."""
+
+    def __init__(self, cluster, user="bob"):
+        super().__init__(daemon=True)
+        self.cluster, self.user = cluster, user
+        self.most, self.looked = 0, 0
+        self.over = threading.Event()
+
+    def run(self):
+        while not self.over.is_set():
+            self.most = max(self.most, count(self.cluster, self.user))
+            self.looked += 1
+            time.sleep(0.01)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join(10)
+
+
+def pgbench(front, *options):
+    done = subprocess.run(
+        [PGBENCH, "-n", "-h", front.host, "-p", str(front.port), "-U", "bob", *options, "tenant"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+        env=dict(os.environ, PGPASSWORD=password_of("bob"), PGSSLMODE="disable"))
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"number of failed transactions: 0 ", done.stdout), done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("protocol", ["simple", "extended", "prepared"])
+def test_pgbench_with_more_clients_than_connections(pooled, filled, protocol):
+    # A thread prepares for all of its clients while some of them are in a transaction: with fewer
+    # threads than clients it waits for itself, with any pool.
+    front = pooled()
+    with MostConnections(filled) as seen:
+        pgbench(front, "-c", "16", "-j", "16", "-t", "30", "-M", protocol)
+    assert seen.most == SIZE and seen.looked > 2
+
+
+def test_pgbench_that_connects_for_each_transaction(pooled, filled):
+    front = pooled()
+    with MostConnections(filled) as seen:
+        pgbench(front, "-S", "-C", "-c", "8", "-j", "8", "-t", "20")
+    assert 1 <= seen.most <= SIZE
+
+
+def test_connections_stay_for_the_next(pooled, filled):
+    front = pooled()
+    pids = set()
+    for _ in range(10):
+        with connect(front, user="bob", database="tenant") as wire:
+            pids.add(wire.scalar("select pg_backend_pid()"))
+    assert len(pids) <= 2, "one for each worker at the most"
+    assert count(filled) == len(pids)
+
+
+def test_a_killed_connection_is_replaced_unseen(pooled, filled):
+    front = pooled(size=1)
+    with connect(front, user="bob", database="tenant") as wire:
+        pid = wire.scalar("select pg_backend_pid()")
+        filled.scalar(f"select pg_terminate_backend({pid})")
+        wait_until(lambda: count(filled) == 0, "it is gone")
+        time.sleep(0.1)
+        assert wire.scalar("select pg_backend_pid()") != pid
+    assert front.running()
+
+
+def test_a_connection_killed_in_a_query_is_an_error_of_that_session_only(pooled, filled):
+    front = pooled(size=2)
+    with connect(front, user="bob", database="tenant") as wire, \
+            connect(front, user="bob", database="tenant") as other:
+        wire.send(pgwire.query("select pg_sleep(10)"))
+        pid = wait_until(lambda: filled.scalar(
+            "select pid from pg_stat_activity where wait_event = 'PgSleep' and usename = 'bob'"),
+            "it sleeps")
+        filled.scalar(f"select pg_terminate_backend({pid})")
+        said = wire.read_to_end()
+        assert [each.sqlstate() for each in said if each.type == "E"] == ["57P01"]
+        assert other.scalar("select 1") == "1"
+    wait_until(lambda: count(filled) <= 2, "no more than before")
+
+
+def test_a_client_that_vanishes_in_a_transaction(pooled, filled):
+    front = pooled(size=1)
+    filled.execute("create table if not exists pool_vanish (x int)", "tenant")
+    filled.execute("grant all on pool_vanish to public", "tenant")
+    wire = connect(front, user="bob", database="tenant")
+    pid = wire.scalar("select pg_backend_pid()")
+    wire.run("begin")
+    wire.run("insert into pool_vanish values (1)")
+    wire.abort()
+    with connect(front, user="bob", database="tenant") as other:
+        assert other.scalar("select count(*) from pool_vanish") == "0"
+        assert other.scalar("select pg_backend_pid()") == pid, "the connection is kept"
+
+
+def test_a_client_that_vanishes_in_a_read_has_it_cancelled(pooled, filled):
+    front = pooled(size=1)
+    wire = connect(front, user="bob", database="tenant")
+    pid = wire.scalar("select pg_backend_pid()")
+    wire.send(pgwire.query("select count(*) from generate_series(1, 1000000000)"))
+    wait_until(lambda: filled.scalar(
+        f"select count(*) from pg_stat_activity where pid = {pid} and state = 'active'") == 1,
+        "it runs")
+    wire.abort()
+    begun = time.monotonic()
+    with connect(front, user="bob", database="tenant") as other:
+        assert other.scalar("select pg_backend_pid()") == pid
+    assert time.monotonic() - begun < 5
+
+
+def test_a_client_that_vanishes_in_a_write_has_it_done(pooled, filled):
+    front = pooled(size=1)
+    filled.execute("create table if not exists pool_written (x int)", "tenant")
+    filled.execute("grant all on pool_written to public", "tenant")
+    filled.execute("truncate pool_written", "tenant")
+    wire = connect(front, user="bob", database="tenant")
+    wire.send(pgwire.query("insert into pool_written select 1 from pg_sleep(0.5)"))
+    wait_until(lambda: filled.scalar(
+        "select count(*) from pg_stat_activity where query like 'insert into pool_written%'"
+        " and state = 'active'") == 1, "it runs")
+    wire.abort()
+    with connect(front, user="bob", database="tenant") as other:
+        assert other.scalar("select count(*) from pool_written") == "1"
+
+
+def test_who_waits_too_long_is_told_so_and_goes_on(pooled):
+    front = pooled(size=1, wait_timeout="300ms")
+    with connect(front, user="bob", database="tenant") as holder, \
+            connect(front, user="bob", database="tenant") as waiter:
+        holder.run("begin")
+        begun = time.monotonic()
+        with pytest.raises(WireError) as refused:
+            waiter.scalar("select 1")
+        assert 0.25 < time.monotonic() - begun < 5
+        assert refused.value.sqlstate == "53300"
+        holder.run("commit")
+        assert waiter.scalar("select 1") == "1", "its session lives"
+
+
+def test_cancel_of_one_that_waits_and_of_one_that_runs(pooled):
+    front = pooled(size=1)
+    address = (front.host, front.port)
+    with connect(front, user="bob", database="tenant") as holder, \
+            connect(front, user="bob", database="tenant") as waiter:
+        holder.run("begin")
+        waiter.send(pgwire.query("select 1"))
+        time.sleep(0.2)
+        send_cancel(address, waiter.session.pid, waiter.session.key)
+        answer = waiter.read_until("Z")
+        assert [each.sqlstate() for each in answer if each.type == "E"] == ["57014"]
+        assert holder.scalar("select 1") == "1", "the cancel went to nobody else"
+        holder.send(pgwire.query("select pg_sleep(10)"))
+        time.sleep(0.2)
+        send_cancel(address, holder.session.pid, holder.session.key)
+        answer = holder.read_until("Z")
+        assert [each.sqlstate() for each in answer if each.type == "E"] == ["57014"]
+        holder.run("rollback")
+        assert waiter.scalar("select 1") == "1"
+
+
+def test_size_follows_a_reload_under_load(pooled, filled):
+    front = pooled(size=2)
+    load = threading.Thread(target=pgbench, args=(front, "-c", "12", "-j", "12", "-T", "5"))
+    load.start()
+    try:
+        wait_until(lambda: count(filled) == 2, "all are in use")
+        for size in (6, 1):
+            front.config["pool"]["size"] = size
+            front.reload(front.config)
+            wait_until(lambda size=size: count(filled) == size, f"there are {size}")
+    finally:
+        load.join(60)
+    assert not load.is_alive() and count(filled) <= 1
+
+
+def test_in_session_mode_a_connection_is_kept_and_then_handed_on(pooled, filled):
+    front = pooled(mode="session", size=1, wait_timeout="300ms")
+    with connect(front, user="bob", database="tenant") as first:
+        pid = first.scalar("select pg_backend_pid()")
+        first.run("create temp table mine (x int)")
+        first.run("set work_mem = '7MB'")
+        assert first.scalar("select count(*) from mine") == "0"
+        with pytest.raises(WireError):
+            with connect(front, user="bob", database="tenant") as second:
+                second.scalar("select 1")
+    with connect(front, user="bob", database="tenant") as second:
+        assert second.scalar("select pg_backend_pid()") == pid
+        assert second.scalar("show work_mem") == "4MB"
+        assert second.scalar("select count(*) from pg_class where relname = 'mine'") == "0"
+
+
+def test_each_database_and_user_has_a_pool_of_its_own(pooled, filled):
+    front = pooled(size=1, wait_timeout="2s")
+    with ExitStack() as stack:
+        def open_one(user, database):
+            wire = stack.enter_context(connect(front, user=user, database=database))
+            wire.run("begin")
+            return wire
+        wires = [open_one("bob", "tenant"), open_one("bob", "app"), open_one("alice", "tenant")]
+        seen = [wire.scalar("select current_user || '@' || current_database()") for wire in wires]
+        assert seen == ["bob@tenant", "bob@app", "alice@tenant"]
+        assert count(filled, "bob") == 2 and count(filled, "alice") == 1
+
+
+def test_a_limit_of_the_upstream_holds_over_its_pools(pooled, filled):
+    front = pooled(size=5, upstream={"max_connections": 2}, wait_timeout="300ms")
+    with ExitStack() as stack:
+        wires = [stack.enter_context(connect(front, user=user, database=database))
+                 for user, database in (("bob", "tenant"), ("bob", "app"))]
+        for wire in wires:
+            wire.run("begin")
+        with pytest.raises((WireError, pgwire.ServerClosed)):
+            with connect(front, user="alice", database="tenant") as third:
+                third.scalar("select 1")
+    # What the others no longer need is given up for whoever comes.
+    with connect(front, user="alice", database="tenant") as third:
+        assert third.scalar("select current_user") == "alice"
+
+
+@pytest.mark.parametrize("program,expected", [
+    ("psycopg_driver", ["connect", "simple", "prepared", "transaction", "pipeline", "copy",
+                        "cancel", "listen"]),
+    pytest.param("asyncpg_driver", ["connect", "simple", "prepared", "transaction", "copy",
+                                    "cancel", "listen"],
+                 marks=pytest.mark.xfail(run=False, reason="a long pipeline stands still"))])
+def test_drivers(pooled, program, expected):
+    front = pooled()
+    done = subprocess.run(
+        ["/usr/bin/python3", DRIVERS / f"python/{program}.py"], text=True, timeout=90,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=dict(os.environ, PGHOST="127.0.0.1", PGPORT=str(front.port), PGUSER="alice",
+                 PGPASSWORD=password_of("alice"), PGDATABASE="app", PGSSLMODE="disable",
+                 PYTHONIOENCODING="utf-8", PGCLIENTENCODING="UTF8"))
+    said = [line[3:] for line in done.stdout.splitlines() if line.startswith("ok ")]
+    assert done.returncode == 0 and said == expected, done.stdout
