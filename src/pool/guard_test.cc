@@ -76,7 +76,8 @@ TEST(Guard, sets_what_differs_in_a_transaction_of_its_own_without_a_sync) {
   append_guard(out, connection, wanted, false);
   EXPECT_EQ(types_of(out), "PBEPBEPBE");
   EXPECT_EQ(steps_of(out), (Steps{"trunkline_begin", "trunkline_set", "trunkline_commit"}));
-  EXPECT_EQ(set_in(out), (std::vector<std::string>{"{\"a\",\"c\",\"d\"}", "{NULL,\"4\",\"5\"}"}));
+  EXPECT_EQ(set_in(out),
+            (std::vector<std::string>{"{\"a\",\"c\",\"d\"}", "{\"-\",\"+4\",\"+5\"}"}));
   EXPECT_EQ(connection.settings, wanted);
   EXPECT_EQ(connection.queue.outstanding(), 9u);
   EXPECT_TRUE(connection.queue.swallowing());
@@ -108,7 +109,7 @@ TEST(Guard, that_cleanses_wipes_first_and_then_sets_all) {
                                   "trunkline_unlisten", "trunkline_cursors", "trunkline_set",
                                   "trunkline_commit"}));
   // RESET ALL has left the role as it was, whatever that is.
-  EXPECT_EQ(set_in(out), (std::vector<std::string>{"{\"role\",\"a\"}", "{NULL,\"1\"}"}));
+  EXPECT_EQ(set_in(out), (std::vector<std::string>{"{\"role\",\"a\"}", "{\"-\",\"+1\"}"}));
   EXPECT_FALSE(connection.unproven);
 }
 
@@ -118,10 +119,11 @@ TEST(Guard, resets_the_role_first_and_sets_it_last) {
   std::string out;
   append_guard(out, connection, settings_of({{"a", "1"}, {"role", "ann"}, {"z", "2"}}), false);
   EXPECT_EQ(set_in(out), (std::vector<std::string>{"{\"role\",\"a\",\"z\",\"role\"}",
-                                                   "{NULL,\"1\",\"2\",\"ann\"}"}));
+                                                   "{\"-\",\"+1\",\"+2\",\"+ann\"}"}));
   out.clear();
   append_guard(out, connection, nullptr, false);
-  EXPECT_EQ(set_in(out), (std::vector<std::string>{"{\"role\",\"a\",\"z\"}", "{NULL,NULL,NULL}"}));
+  EXPECT_EQ(set_in(out),
+            (std::vector<std::string>{"{\"role\",\"a\",\"z\"}", "{\"-\",\"-\",\"-\"}"}));
 }
 
 TEST(Guard, quotes_values_as_elements_of_an_array) {
@@ -131,9 +133,9 @@ TEST(Guard, quotes_values_as_elements_of_an_array) {
       out, connection,
       settings_of({{"a", "say \"no\""}, {"b", "c:\\d"}, {"e", "{x,y}"}, {"f", ""}, {"g", "NULL"}}),
       false);
-  EXPECT_EQ(set_in(out),
-            (std::vector<std::string>{"{\"a\",\"b\",\"e\",\"f\",\"g\"}",
-                                      "{\"say \\\"no\\\"\",\"c:\\\\d\",\"{x,y}\",\"\",\"NULL\"}"}));
+  EXPECT_EQ(set_in(out), (std::vector<std::string>{
+                             "{\"a\",\"b\",\"e\",\"f\",\"g\"}",
+                             "{\"+say \\\"no\\\"\",\"+c:\\\\d\",\"+{x,y}\",\"+\",\"+NULL\"}"}));
 }
 
 TEST(Guard, that_failed_leaves_a_connection_nobody_should_have) {
