@@ -1,7 +1,6 @@
 #include "wire/messages.h"
 
 #include <algorithm>
-
 #include <charconv>
 #include <utility>
 
