@@ -71,8 +71,15 @@ class Lab:
         self.folder.chmod(0o755)
         self.verifier = scram_verifier(PASSWORD)
         self.processes = []
-        self._make_certificate()
         self.server_ports = {}
+        try:
+            self._make_certificate()
+            self._start_servers(postgres)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start_servers(self, postgres):
         for name, options in {"trust": [], "scram": ["--scram", self.verifier]}.items():
             port = self.server_ports[name] = free_port()
             if postgres and name == "trust":
@@ -171,7 +178,7 @@ class Lab:
         self.processes.remove(process)
 
     def close(self):
-        for process in list(self.processes):
+        for process in reversed(list(self.processes)):  # servers go last
             self.stop(process)
         shutil.rmtree(self.folder, ignore_errors=True)
 

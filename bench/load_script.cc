@@ -21,8 +21,8 @@ std::string parse(std::string_view statement, std::string_view text = kPreparedQ
 }
 
 std::string execute(std::string_view statement) {
-  return message('B', c_string("") + c_string(statement) + u16(0) + u16(1) + u16(4) + u32(1234567) +
-                          u16(0)) +
+  return message('B', c_string("") + c_string(statement) + u16(1) + u16(1) + u16(1) + u32(4) +
+                          u32(1234567) + u16(0)) +
          message('D', std::string("P") + '\0') + message('E', c_string("") + u32(0));
 }
 

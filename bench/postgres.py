@@ -2,7 +2,6 @@
 import os
 import pathlib
 import pwd
-import shutil
 import subprocess
 
 PROGRAMS = pathlib.Path("/usr/lib/postgresql/15/bin")
@@ -56,13 +55,10 @@ def start_postgres(lab, port):
     lab.wait_for(lambda: subprocess.run(ready).returncode == 0, "PostgreSQL", server)
     subprocess.run([*ask, "-d", "postgres", "-c", "create database bench"], **run)
     subprocess.run(
-        [*ask, "-d", "bench", "-v", "ON_ERROR_STOP=1", "-c",
-         "create table product (id int primary key, name text); "
-         "insert into product select 1234567, 'product 1234'; vacuum analyze product"], **run,
+        [*ask, "-d", "bench", "-v", "ON_ERROR_STOP=1",
+         "-c", "create table product (id int primary key, name text)",
+         "-c", "insert into product select 1234567, 'product 1234'",
+         "-c", "vacuum analyze product"], **run,
     )  # fmt: skip
     # Where the proxies look for it.
     os.symlink(folder / f".s.PGSQL.{port}", lab.folder / f".s.PGSQL.{port}")
-
-
-def is_installed():
-    return shutil.which(PROGRAMS / "postgres") is not None
