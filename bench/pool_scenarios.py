@@ -25,7 +25,6 @@ class Pooled(Stream):
     mode: str = "simple"
     clients: int = 64
     connections: int = 10
-    with_postgres: bool = True
 
     def table(self):
         """Of each variant: the proxy, its mode, and who sets the own settings when."""
@@ -99,6 +98,8 @@ def pooled(mode, clients, connections):
         name, "pool", f"{clients:,} clients over {connections} connections, {titles[mode]}",
         "µs CPU/request", references=(reference, "trunkline"), more_limits=tuple(limits), mode=mode,
         clients=clients, connections=connections, traced=few and narrow,
+        # Not with a thousand backends for each PgBouncer in session mode.
+        with_postgres=few or mode != "prepared",
         slice_s=MANY_SLICE_S if many else Stream.slice_s,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ import pwd
 import subprocess
 
 PROGRAMS = pathlib.Path("/usr/lib/postgresql/15/bin")
-CONNECTIONS_MAX = 1100  # a session each for 1,000 clients
+CONNECTIONS_MAX = 300  # all variants of a scenario are up at once
 
 SETTINGS = f"""
 listen_addresses = ''
