@@ -298,6 +298,7 @@ class FakeServer {
 }  // namespace
 }  // namespace trunkline::bench
 
+// NOLINTNEXTLINE(bugprone-exception-escape): it ends the process, as everything unexpected does
 int main(int argc, char** argv) {
   CLI::App app("A PostgreSQL server that answers everything with the same row");
   std::vector<std::string> addresses;

@@ -76,6 +76,7 @@ Script make_script(const Options& options, int client) {
 std::vector<Script> make_scripts(const Options& options) {
   int count = options.own_settings == OwnSettings::none ? 1 : options.clients;
   std::vector<Script> scripts;
+  scripts.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) scripts.push_back(make_script(options, i));
   return scripts;
 }
