@@ -45,6 +45,8 @@ def parse_arguments():
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}; --list names them")
     if arguments.postgres:
         chosen = [scenario for scenario in chosen if scenario.with_postgres]
+        if not chosen:
+            parser.error("none of these runs with --postgres, but only streams through pools")
     return arguments, chosen
 
 
