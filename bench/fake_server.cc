@@ -1,6 +1,7 @@
-// A PostgreSQL server that does nothing, fast: one thread, every statement gets the same small row,
-// `select bulk(n)` streams n rows of 1 KiB. It exists so that what a proxy costs is measured, not
-// what a database does.
+// A PostgreSQL server that does nothing, fast: one thread, every query gets the same small row,
+// `select bulk(n)` streams n rows of 1 KiB; what poolers send between the queries of two clients is
+// answered as PostgreSQL does. It exists so that what a proxy costs is measured, not what a
+// database does.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 #include <unordered_map>
 
+#include "bench/fake_replies.h"
+#include "bench/fake_session.h"
 #include "bench/messages.h"
 #include "bench/net.h"
 #include "bench/scram.h"
@@ -20,60 +23,14 @@ namespace trunkline::bench {
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
-constexpr size_t kBulkRowBytes = 1024;  // the whole DataRow message
-constexpr size_t kBulkBlockRows = 256;
 constexpr size_t kMessageBytesMax = 1 << 20;  // of larger ones the rest is read and dropped
 constexpr size_t kUnsentBytesMax = 1 << 20;   // who does not read is not listened to either
 constexpr std::string_view kBulk = "select bulk(";
 
-// Every reply there is, built once.
-struct Replies {
-  std::string row_description =
-      message('T', u16(2) + c_string("id") + u32(0) + u16(0) + u32(23) + u16(4) + u32(0xffffffff) +
-                       u16(0) + c_string("name") + u32(0) + u16(0) + u32(25) + u16(0xffff) +
-                       u32(0xffffffff) + u16(0));
-  std::string parameters = message('t', u16(1) + u32(23));
-  std::string row = message('D', u16(2) + u32(7) + "1234567" + u32(12) + "product 1234");
-  std::string row_complete = message('C', c_string("SELECT 1"));
-  std::string ready = message('Z', "I");
-  std::string parsed = message('1', "");
-  std::string bound = message('2', "");
-  std::string closed = message('3', "");
-  std::string simple = row_description + row + row_complete + ready;
-  std::string executed = row + row_complete;
-  std::string bulk_description = message('T', u16(1) + c_string("row") + u32(0) + u16(0) + u32(25) +
-                                                  u16(0xffff) + u32(0xffffffff) + u16(0));
-  std::string bulk_block;
-  std::string logged_in;
-
-  Replies() {
-    constexpr size_t value_bytes = kBulkRowBytes - kHeaderBytes - 2 - 4;
-    std::string bulk_row = message('D', u16(1) + u32(value_bytes) + std::string(value_bytes, 'x'));
-    for (size_t i = 0; i < kBulkBlockRows; ++i) bulk_block += bulk_row;
-    logged_in = message('R', u32(kAuthOk));
-    for (auto [name, value] : {std::pair{"application_name", ""},
-                               {"client_encoding", "UTF8"},
-                               {"DateStyle", "ISO, MDY"},
-                               {"default_transaction_read_only", "off"},
-                               {"in_hot_standby", "off"},
-                               {"integer_datetimes", "on"},
-                               {"IntervalStyle", "postgres"},
-                               {"is_superuser", "off"},
-                               {"server_encoding", "UTF8"},
-                               {"server_version", "15.0"},
-                               {"session_authorization", "bench"},
-                               {"standard_conforming_strings", "on"},
-                               {"TimeZone", "UTC"}}) {
-      logged_in += message('S', c_string(name) + c_string(value));
-    }
-    logged_in += message('K', u32(1) + u32(2)) + ready;
-  }
-};
-
 class Connection {
  public:
   Connection(int fd, const Replies& replies, const std::string& verifier)
-      : fd_(fd), replies_(replies), verifier_(verifier) {}
+      : fd_(fd), replies_(replies), verifier_(verifier), session_(replies) {}
   ~Connection() { ::close(fd_); }
   Connection(const Connection&) = delete;
 
@@ -99,6 +56,7 @@ class Connection {
   size_t skip_ = 0;  // bytes left of a large one
   std::string out_;  // what the socket did not take
   std::optional<ScramServer> scram_;
+  FakeSession session_;
   bool started_ = false;
   bool logged_in_ = false;
   bool terminated_ = false;
@@ -166,9 +124,10 @@ bool Connection::on_packet(std::string_view body) {
   }
   if (code == kCancelRequest) return false;
   started_ = true;
+  session_.start(body);
   if (verifier_.empty()) {
     logged_in_ = true;
-    out_ += replies_.logged_in;
+    session_.append_logged_in(out_);
   } else {
     scram_.emplace(verifier_);
     out_ += message('R', u32(kAuthSasl) + c_string("SCRAM-SHA-256") + '\0');
@@ -184,7 +143,8 @@ bool Connection::on_password(std::string_view body) {
   }
   std::optional<std::string> answer = scram_->final(body);
   if (!answer) return false;
-  out_ += message('R', u32(kAuthSaslFinal) + *answer) + replies_.logged_in;
+  out_ += message('R', u32(kAuthSaslFinal) + *answer);
+  session_.append_logged_in(out_);
   logged_in_ = true;
   scram_.reset();
   return true;
@@ -198,27 +158,29 @@ void Connection::on_message(char type, std::string_view body) {
       if (body.starts_with(kBulk) && bulk_rows_left_ == 0) {
         start_bulk(std::strtoul(body.data() + kBulk.size(), nullptr, 10));
       } else {
-        out += replies_.simple;
+        session_.query(body, out);
       }
       break;
     case 'P':
+      session_.parse(body);
       out += replies_.parsed;
       break;
     case 'B':
+      session_.bind(body);
       out += replies_.bound;
       break;
     case 'C':
+      session_.close(body);
       out += replies_.closed;
       break;
     case 'D':
-      if (body.starts_with('S')) out += replies_.parameters;
-      out += replies_.row_description;
+      session_.describe(body, out);
       break;
     case 'E':
-      out += replies_.executed;
+      session_.execute(out);
       break;
     case 'S':
-      out += replies_.ready;
+      session_.ready(out);
       break;
     case 'X':
       terminated_ = true;
@@ -336,6 +298,7 @@ class FakeServer {
 }  // namespace
 }  // namespace trunkline::bench
 
+// NOLINTNEXTLINE(bugprone-exception-escape): it ends the process, as everything unexpected does
 int main(int argc, char** argv) {
   CLI::App app("A PostgreSQL server that answers everything with the same row");
   std::vector<std::string> addresses;

@@ -6,7 +6,6 @@ import hmac
 import json
 import os
 import pathlib
-import pwd
 import re
 import resource
 import shutil
@@ -16,6 +15,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+
+from postgres import start_postgres, unprivileged, unprivileged_ids
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "release"
@@ -52,10 +53,12 @@ class Needs:
     workers: int = 1
     pinned: bool = True
     watched: bool = False  # with an admin listener, and its locks counted
+    pool: str = "none"  # or the mode: session, transaction
+    pool_size: int = 15000  # server connections
 
 
 class Lab:
-    def __init__(self):
+    def __init__(self, postgres=False):
         cpus = sorted(os.sched_getaffinity(0))
         if len(cpus) < 2:
             raise SystemExit("bench: two CPUs are needed, one of them for the proxy alone")
@@ -68,10 +71,20 @@ class Lab:
         self.folder.chmod(0o755)
         self.verifier = scram_verifier(PASSWORD)
         self.processes = []
-        self._make_certificate()
         self.server_ports = {}
+        try:
+            self._make_certificate()
+            self._start_servers(postgres)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start_servers(self, postgres):
         for name, options in {"trust": [], "scram": ["--scram", self.verifier]}.items():
             port = self.server_ports[name] = free_port()
+            if postgres and name == "trust":
+                start_postgres(self, port)
+                continue
             path = self.folder / f".s.PGSQL.{port}"
             self.spawn(
                 [BUILD / "bench/bench_fake_server", "--listen", path, *options], self.other_cpus
@@ -165,7 +178,7 @@ class Lab:
         self.processes.remove(process)
 
     def close(self):
-        for process in list(self.processes):
+        for process in reversed(list(self.processes)):  # servers go last
             self.stop(process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -227,9 +240,13 @@ class Trunkline(Proxy):
         if self.needs.watched:
             self.admin_port = free_port()
             admin = f"admin: {{ address: 127.0.0.1, port: {self.admin_port} }}"
+        pool = ""
+        if self.needs.pool != "none":
+            pool = f"pool: {{ mode: {self.needs.pool}, size: {self.needs.pool_size} }}"
         config = self.write(
             "trunkline.yaml",
             f"""{admin}
+{pool}
 workers: {self.needs.workers}
 max_clients: 20000
 log: {{ level: warn }}
@@ -276,7 +293,7 @@ class PgBouncer(Proxy):
         tls = ""
         if self.needs.tls:
             key = self.write("server.key", self.lab.key.read_text())
-            os.chown(key, *self.user_ids())
+            os.chown(key, *unprivileged_ids())
             key.chmod(0o600)
             tls = (
                 "client_tls_sslmode = require\n"
@@ -294,9 +311,9 @@ listen_backlog = 4096
 unix_socket_dir =
 auth_type = {"scram-sha-256" if self.needs.scram else "trust"}
 auth_file = {users}
-pool_mode = session
+pool_mode = {"transaction" if self.needs.pool == "transaction" else "session"}
 max_client_conn = 15000
-default_pool_size = 15000
+default_pool_size = {self.needs.pool_size}
 server_reset_query =
 {"server_lifetime = 0" if self.needs.single_use else ""}
 log_connections = 0
@@ -306,19 +323,8 @@ log_stats = 0
         )
         return ["/usr/sbin/pgbouncer", "-q", config]
 
-    @staticmethod
-    def user_ids():
-        """It refuses to run as root."""
-        if os.getuid() != 0:
-            return os.getuid(), os.getgid()
-        user = pwd.getpwnam("nobody")
-        return user.pw_uid, user.pw_gid
-
     def run_as(self):
-        if os.getuid() != 0:
-            return {}
-        user, group = self.user_ids()
-        return {"user": user, "group": group, "extra_groups": []}
+        return unprivileged()
 
 
 class HAProxy(Proxy):

@@ -19,56 +19,10 @@
 
 #include "bench/load_client.h"
 #include "bench/load_options.h"
-#include "bench/messages.h"
+#include "bench/load_script.h"
 
 namespace trunkline::bench {
 namespace {
-
-constexpr std::string_view kQuery = "select id, name from product where id = 1234567";  // 53 bytes
-
-std::string execute(std::string_view statement) {
-  return message('B', c_string("") + c_string(statement) + u16(0) + u16(1) + u16(4) + u32(1234567) +
-                          u16(0)) +
-         message('D', std::string("P") + '\0') + message('E', c_string("") + u32(0)) +
-         message('S', "");
-}
-
-std::string parse(std::string_view statement) {
-  return message('P', c_string(statement) + c_string("select id, name from product where id = $1") +
-                          u16(1) + u32(23));
-}
-
-// What a client sends each time, and how many ReadyForQuery answer it.
-struct Request {
-  std::string prologue;  // once after the login, answered by one ReadyForQuery
-  std::string bytes;
-  int replies = 1;
-};
-
-Request make_request(const Options& options) {
-  Request request;
-  if (options.mode == Mode::prepared || options.mode == Mode::pipeline) {
-    request.prologue = parse("s1") + message('S', "");
-  }
-  switch (options.mode) {
-    case Mode::extended:
-      request.bytes = parse("") + execute("");
-      break;
-    case Mode::prepared:
-      request.bytes = execute("s1");
-      break;
-    case Mode::pipeline:
-      request.replies = options.depth;
-      for (int i = 0; i < options.depth; ++i) request.bytes += execute("s1");
-      break;
-    case Mode::bulk:
-      request.bytes = message('Q', c_string(fmt::format("select bulk({})", options.rows)));
-      break;
-    default:
-      request.bytes = message('Q', c_string(kQuery));
-  }
-  return request;
-}
 
 // Nanoseconds on a CPU of each thread, by name and id.
 std::map<std::string, uint64_t> cpu_times_ns(const std::vector<int>& pids) {
@@ -91,10 +45,11 @@ std::map<std::string, uint64_t> cpu_times_ns(const std::vector<int>& pids) {
 class Run final : ClientEvents {
  public:
   explicit Run(const Options& options)
-      : options_(options), request_(make_request(options)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+      : options_(options), scripts_(make_scripts(options)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     for (int i = 0; i < options.clients; ++i) {
       clients_.push_back(
           std::make_unique<Client>(options.target, static_cast<ClientEvents&>(*this), epoll_));
+      clients_.back()->script = &scripts_[static_cast<size_t>(i) % scripts_.size()];
     }
   }
 
@@ -112,9 +67,7 @@ class Run final : ClientEvents {
       case Mode::idle:
         log_in_all(options_.login_concurrency);
         while (settled_ < clients_.size()) turn(-1);
-        fmt::print("{{\"ready\": {}}}\n", settled_);
-        std::fflush(stdout);
-        std::getchar();
+        be_idle();
         return;
       default:
         log_in_all(options_.login_concurrency);
@@ -133,6 +86,29 @@ class Run final : ClientEvents {
 
   void log_in_all(int at_once) {
     for (int i = 0; i < at_once; ++i) connect_next();
+  }
+
+  // Every client sits there until a line comes; after "prepare" it prepares statements first.
+  void be_idle() {
+    std::string line;
+    for (;;) {
+      say_ready();
+      if (!std::getline(std::cin, line) || line != "prepare") return;
+      settled_ = prepared_ = 0;
+      preparing_ = true;
+      for (int i = 0; i < options_.login_concurrency; ++i) prepare_next();
+      while (settled_ < clients_.size()) turn(-1);
+      preparing_ = false;
+    }
+  }
+
+  void prepare_next() {
+    if (prepared_ < clients_.size()) start(*clients_[prepared_++], preparation_);
+  }
+
+  void say_ready() {
+    fmt::print("{{\"ready\": {}}}\n", clients_.size());
+    std::fflush(stdout);
   }
 
   void connect_next() {
@@ -181,8 +157,19 @@ class Run final : ClientEvents {
 
   void request(Client& client, uint64_t started_ns) {
     client.started_ns = started_ns;
-    client.replies_due = request_.replies;
-    client.send(request_.bytes);
+    start(client, client.script->request);
+  }
+
+  void start(Client& client, const Steps& steps) {
+    client.steps = &steps;
+    client.step = 0;
+    take_step(client);
+  }
+
+  void take_step(Client& client) {
+    const Step& step = (*client.steps)[client.step];
+    client.replies_due = step.replies;
+    client.send(step.bytes);
   }
 
   void measure() {
@@ -206,8 +193,7 @@ class Run final : ClientEvents {
   // of several proxies take turns. Any other line than "go" is the end.
   bool told_to_go() {
     drain();
-    fmt::print("{{\"ready\": {}}}\n", clients_.size());
-    std::fflush(stdout);
+    say_ready();
     std::string line;
     std::getline(std::cin, line);
     draining_ = false;
@@ -267,12 +253,15 @@ class Run final : ClientEvents {
 
   void logged_in(Client& client) override {
     connect_next();
-    client.replies_due = 1;
-    client.send(request_.prologue.empty() ? request_.bytes : request_.prologue);
+    start(client, client.script->prologue);
   }
 
   void replied(Client& client) override {
     if (--client.replies_due > 0) return;
+    if (++client.step < client.steps->size()) {
+      take_step(client);
+      return;
+    }
     if (is_login()) {
       record(client.started_ns, 1);
       client.finish();
@@ -280,9 +269,10 @@ class Run final : ClientEvents {
     }
     if (!running_) {
       ++settled_;
+      if (preparing_) prepare_next();
       return;
     }
-    record(client.started_ns, static_cast<uint64_t>(request_.replies));
+    record(client.started_ns, static_cast<uint64_t>(client.script->requests));
     if (options_.rate > 0) {
       idle_.push_back(&client);
       send_due();
@@ -344,12 +334,15 @@ class Run final : ClientEvents {
   }
 
   const Options& options_;
-  const Request request_;
+  const std::vector<Script> scripts_;
+  const Steps preparation_ = preparation(options_.statements);
   const int epoll_;
   std::vector<std::unique_ptr<Client>> clients_;
   size_t connected_ = 0;
   size_t settled_ = 0;  // logged in and asked once
   size_t closed_ = 0;
+  size_t prepared_ = 0;  // of those in preparation
+  bool preparing_ = false;
   bool running_ = false;
   bool draining_ = false;
   std::vector<Client*> resting_;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bench/net.h"
 #include "bench/scram.h"
@@ -25,6 +26,8 @@ struct Target {
 };
 
 class Client;
+struct Script;
+struct Step;
 
 // Told by a client, from inside its on_event().
 class ClientEvents {
@@ -56,6 +59,9 @@ class Client {
   // For the owner's use.
   uint64_t started_ns = 0;
   int replies_due = 0;
+  const Script* script = nullptr;
+  const std::vector<Step>* steps = nullptr;  // that it is taking
+  size_t step = 0;
 
  private:
   enum class State : uint8_t { connecting, ssl_request, handshake, login, ready, finishing };

@@ -17,6 +17,9 @@ Options read_options(int argc, char** argv) {
       {"storm", Mode::storm},       {"idle", Mode::idle}};
   const std::map<std::string, Tls> tls{
       {"off", Tls::off}, {"starttls", Tls::starttls}, {"direct", Tls::direct}};
+  const std::map<std::string, OwnSettings> own_settings{{"none", OwnSettings::none},
+                                                        {"session", OwnSettings::session},
+                                                        {"transaction", OwnSettings::transaction}};
   app.add_option("--target", address, "HOST:PORT or the path of a unix socket")->required();
   app.add_option("--mode", options.mode,
                  "simple, extended, prepared, pipeline, bulk; login: one after the other; storm: "
@@ -29,6 +32,12 @@ Options read_options(int argc, char** argv) {
   app.add_option("--clients", options.clients);
   app.add_option("--depth", options.depth, "requests in flight of each client in mode pipeline");
   app.add_option("--rows", options.rows, "rows of 1 KiB for each request in mode bulk");
+  app.add_option("--statements", options.statements,
+                 "that each client prepares in mode idle at the line \"prepare\"");
+  app.add_option("--own-settings", options.own_settings,
+                 "a work_mem for each client: none, session (SET once), transaction (in each)")
+      ->transform(CLI::CheckedTransformer(own_settings))
+      ->option_text("WHEN");
   app.add_option("--warm-up", options.warm_up_s, "seconds");
   app.add_option("--seconds", options.seconds);
   app.add_option("--rate", options.rate, "requests per second of all clients; 0: closed loop");

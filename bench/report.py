@@ -38,25 +38,38 @@ def costs(samples, variant):
     return [cost for sample in samples.get(variant, []) for cost in sample.get("costs", [sample["cost"]])]
 
 
-def verdict(scenario, samples):
-    """One sentence about the limit, or None without one."""
-    limit = scenario.limit
-    ours = scenario.variants()[0]
-    if limit is None or not samples.get(ours):
-        return None
+def verdicts(scenario, samples):
+    """One sentence about each limit of which there are samples."""
+    return [sentence for limit in scenario.limits() if (sentence := verdict(scenario, limit, samples))]
+
+
+def verdict(scenario, limit, samples):
+    ours = limit.variant or scenario.variants()[0]
     if limit.reference is None:
-        values = [sample["cost"] for sample in samples[ours]]
-        what = f"{ours}: {spread(values)} {scenario.unit}"
+        values = [sample[limit.key] for sample in samples.get(ours, []) if limit.key in sample]
+        unit = scenario.unit if limit.key == "cost" else dict(scenario.columns)[limit.key]
     else:
-        values = ratios(samples, ours, limit.reference)
-        if not values:
-            return None
-        what = f"{ours}: {spread(values)} of {limit.reference}"
+        values, unit = ratios(samples, ours, limit.reference), f"of {limit.reference}"
+    if not values:
+        return None
     met = statistics.median(values) <= limit.most
     low, high = bounds(values)
     within = low <= limit.most <= high
     word = "met" if met else "NOT met"
-    return f"{what}; at most {limit.most:g}: {word}{', but within the spread' if within else ''}"
+    return (
+        f"{ours}: {spread(values)} {unit}; at most {limit.most:g}: "
+        f"{word}{', but within the spread' if within else ''}"
+    )
+
+
+def limits_section(scenarios, results):
+    """All limits again, in one place."""
+    lines = [
+        f"- `{scenario.name}`: {sentence}"
+        for scenario in scenarios if scenario.name in results
+        for sentence in verdicts(scenario, results[scenario.name]["samples"])
+    ]  # fmt: skip
+    return "## Limits\n\n" + ("\n".join(lines) or "None of these has any.") + "\n"
 
 
 def table(scenario, result):
@@ -72,7 +85,9 @@ def table(scenario, result):
         for name in references:
             values = ratios(samples, variant, name)
             cells.append(spread(values) if values and variant != name else "1")
-        cells += [spread([sample[key] for sample in rounds]) for key, _ in scenario.columns]
+        for key, _ in scenario.columns:
+            values = [sample[key] for sample in rounds if key in sample]
+            cells.append(spread(values) if values else "")
         if calls:
             cells.append(number(calls[variant]["total"]) if variant in calls else "")
         lines.append(f"| {variant} | " + " | ".join(cells) + " |")
@@ -81,8 +96,7 @@ def table(scenario, result):
 
 def section(scenario, result):
     text = f"## {scenario.title}\n\n`{scenario.name}`\n\n{table(scenario, result)}\n"
-    sentence = verdict(scenario, result["samples"])
-    if sentence:
+    for sentence in verdicts(scenario, result["samples"]):
         text += f"\n{sentence}\n"
     shares = [
         thread_shares(sample["threads_ns"])
@@ -105,7 +119,7 @@ def document(about, sections):
     return (
         f"# Measurements of {about['date']}\n\n{rows}\n\n"
         "Every figure is the median of the rounds with the least and the most in parentheses. Ratios "
-        "of streams are taken within each pair of slices of 0.2 s, their median with the middle half "
+        "of streams are taken within each pair of slices of 0.2 s (0.5 s with 1,000 clients), their median with the middle half "
         "in parentheses; other ratios within each round. Proxies run on one CPU of their own, load "
         "and server on the others.\n\n" + "\n".join(sections)
     )

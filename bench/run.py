@@ -15,8 +15,10 @@ import time
 
 import report
 from lab import PROXIES, Lab
-from scenarios import SCENARIOS
+from pool_scenarios import POOL_SCENARIOS
+from scenarios import SCENARIOS as OWN_SCENARIOS
 
+SCENARIOS = [*OWN_SCENARIOS, *POOL_SCENARIOS]
 RESULTS = pathlib.Path(__file__).resolve().parent / "results"
 QUIET_LOAD = 0.5
 
@@ -28,6 +30,8 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="of each sample")
     parser.add_argument("--only", help="proxies, separated by commas")
+    parser.add_argument("--postgres", action="store_true",
+                        help="streams through pools only, against a real PostgreSQL")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="folder for results")
     parser.add_argument("--list", action="store_true", help="name the scenarios")
     arguments = parser.parse_args()
@@ -39,6 +43,10 @@ def parse_arguments():
     unknown = set(arguments.names) - {word for s in SCENARIOS for word in (s.name, s.group)}
     if unknown:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}; --list names them")
+    if arguments.postgres:
+        chosen = [scenario for scenario in chosen if scenario.with_postgres]
+        if not chosen:
+            parser.error("none of these runs with --postgres, but only streams through pools")
     return arguments, chosen
 
 
@@ -61,6 +69,7 @@ def describe(arguments):
         "commit": version_of(["git", "describe", "--always", "--dirty"]),
         "pgbouncer": version_of(["/usr/sbin/pgbouncer", "--version"]),
         "haproxy": version_of(["/usr/sbin/haproxy", "-v"]),
+        "server": "PostgreSQL 15" if arguments.postgres else "the benchmark's own, which only answers",
         "rounds": f"{arguments.rounds} of {arguments.seconds:g} s",
         "load average at the start": f"{os.getloadavg()[0]:.2f}",
     }
@@ -107,7 +116,7 @@ def run_scenario(lab, scenario, variants, arguments, progress):
     if scenario.traced:
         for variant in variants:
             with start(variant) as proxy:
-                result["system_calls"][variant] = scenario.trace(lab, proxy)
+                result["system_calls"][variant] = scenario.trace(lab, proxy, variant)
     return result
 
 
@@ -126,7 +135,7 @@ def main():
     arguments, chosen = parse_arguments()
     if arguments.list:
         for scenario in SCENARIOS:
-            print(f"{scenario.group:8} {scenario.name:14} {scenario.title}")
+            print(f"{scenario.group:8} {scenario.name:23} {scenario.title}")
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     about = describe(arguments)
@@ -136,12 +145,14 @@ def main():
         raise SystemExit("bench: nothing to run: is build/release/trunkline built?")
     progress = Progress(sum(len(variants) for _, variants in plan) * arguments.rounds)
     results, sections = {}, []
-    lab = Lab()
+    lab = Lab(arguments.postgres)
     try:
         for scenario, variants in plan:
             results[scenario.name] = run_scenario(lab, scenario, variants, arguments, progress)
             sections.append(report.section(scenario, results[scenario.name]))
             print("\n" + sections[-1], flush=True)
+        sections.append(report.limits_section(chosen, results))
+        print("\n" + sections[-1], flush=True)
     finally:
         lab.close()
         if results:

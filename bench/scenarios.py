@@ -20,10 +20,12 @@ SLICE_S = 0.2
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """What the median may be: a ratio to another proxy, or the cost itself when that is None."""
+    """What the median may be: a ratio to another variant, or a figure itself when that is None."""
 
     most: float
     reference: str | None = "pgbouncer"
+    variant: str | None = None  # the first one
+    key: str = "cost"  # of the sample, when it is no ratio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Scenario:
     references: tuple = ("pgbouncer", "relay")
     traced: bool = False
     columns: tuple = (("p50_us", "p50 µs"), ("p99_us", "p99 µs"))
+    more_limits: tuple = ()
+    with_postgres: bool = False  # also runs against a real one
 
     def variants(self):
         """The names of what is compared, in the order of a round."""
@@ -45,6 +49,9 @@ class Scenario:
 
     def proxy_of(self, variant):
         return variant, self.needs
+
+    def limits(self):
+        return ((self.limit,) if self.limit else ()) + self.more_limits
 
     def measure_round(self, lab, start, variants, seconds):
         """A sample of each variant, one after the other."""
@@ -62,6 +69,7 @@ class Stream(Scenario):
         ("p999_us", "p99.9 µs"),
     )  # fmt: skip
     load: tuple = ()
+    slice_s: float = SLICE_S
     scale: float = 1e3  # nanoseconds of CPU for each request to the unit of cost
     traced: bool = True
 
@@ -69,9 +77,9 @@ class Stream(Scenario):
         """All are up and under load at once, and take turns in slices that are short against the
         moods of a shared machine; the order turns round each time, so that a drift favours none."""
         with contextlib.ExitStack() as stack:
-            loads = {variant: self.start_held(lab, stack, start(variant)) for variant in variants}
+            loads = {variant: self.start_held(lab, stack, start, variant) for variant in variants}
             slices = {variant: [] for variant in variants}
-            for number in range(max(1, round(seconds / SLICE_S))):
+            for number in range(max(1, round(seconds / self.slice_s))):
                 for variant in variants if number % 2 == 0 else reversed(variants):
                     slices[variant].append(lab.measure_held(loads[variant]))
             for load in loads.values():
@@ -79,9 +87,12 @@ class Stream(Scenario):
         for variant in variants:
             yield variant, self.sample_of(slices[variant])
 
-    def start_held(self, lab, stack, proxy):
-        stack.enter_context(proxy)
-        arguments = [*self.load, "--hold", "--warm-up", 0.5, "--seconds", SLICE_S]
+    def load_of(self, variant):
+        return self.load
+
+    def start_held(self, lab, stack, start, variant):
+        proxy = stack.enter_context(start(variant))
+        arguments = [*self.load_of(variant), "--hold", "--warm-up", 0.5, "--seconds", self.slice_s]
         return lab.start_held_load(proxy, proxy.needs, arguments)
 
     def sample_of(self, slices):
@@ -100,9 +111,9 @@ class Stream(Scenario):
     def done(self, sample):
         return sample["requests"]
 
-    def trace(self, lab, proxy):
+    def trace(self, lab, proxy, variant):
         """System calls for each request, from a short run of its own: tracing is slow."""
-        arguments = [*self.load, "--hold", "--warm-up", 0.3, "--seconds", 1]
+        arguments = [*self.load_of(variant), "--hold", "--warm-up", 0.3, "--seconds", 1]
         load = lab.start_held_load(proxy, proxy.needs, arguments)
         table = proxy.folder / "strace"
         tracer = subprocess.Popen(
@@ -240,14 +251,19 @@ class Memory(Scenario):
             raise SystemExit(f"bench: {sessions} sessions through {proxy.name} did not log in")
         time.sleep(2)
         after_kb = pss_kb(proxy.process.pid)
+        more = self.while_idle(lab, proxy, load, sessions)
         load.communicate("done\n")
         lab.processes.remove(load)
-        return {
+        return more | {
             "cost": (after_kb - before_kb) / sessions,
             "sessions": sessions,
             "pss_before_kb": before_kb,
             "pss_after_kb": after_kb,
         }
+
+    def while_idle(self, lab, proxy, load, sessions):
+        """What else is measured of them."""
+        return {}
 
 
 def least_share(parts):

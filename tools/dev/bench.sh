@@ -2,12 +2,14 @@ source tools/dev/build.sh
 
 bench_usage() {
   cat <<'TEXT'
-usage: ./dev bench [SCENARIO...] [--rounds N] [--seconds N] [--only PROXY,...]
+usage: ./dev bench [SCENARIO...] [--rounds N] [--seconds N] [--only PROXY,...] [--postgres]
 
 Runs Trunkline (one worker), Debian's PgBouncer (session mode) and HAProxy (tcp), and a plain epoll
 relay, interleaved, the proxy pinned to one core and everything else to the other. Prints CPU per
 request, requests per second, latencies and ratios with their spread; Markdown and JSON with the raw
-samples go to bench/results/. ./dev bench --list names the scenarios; all run when none is named.
+samples go to bench/results/. ./dev bench --list names the scenarios and groups; all run when none is named.
+./dev bench pool compares transaction pools with PgBouncer's; --postgres runs their streams against a
+real PostgreSQL. bench/README.md says what is compared with what, and the limits.
 Needs two cores that nothing else uses.
 TEXT
 }
