@@ -56,6 +56,7 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
   now_ = now;
   answers_blocked_ = false;
   given_.clear();
+  if (!input.empty()) flushed_ = false;
   for (;;) {
     take_due(out);
     if (out.room() < kPiecesOfOne) {
@@ -73,7 +74,7 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
     uint64_t messages = 0;
     size_t passed = scanner.whole_messages(input, [&](wire::Header header, std::string_view body) {
       fate = on_answer(header.type, body);
-      if (fate == Fate::pass) ++messages;
+      if (fate != Fate::swallow) ++messages;
       bool goes_on = fate == Fate::pass && !is_due();
       if (!goes_on) stopped_at = body;
       return fate == Fate::pass && goes_on;
@@ -128,9 +129,9 @@ void PooledMachine::on_broken_message(const wire::Piece& piece, Pieces& out) {
   }
   Fate fate = on_answer(piece.header.type, piece.prefix);
   swallowing_body_ = fate != Fate::pass;
+  if (fate != Fate::swallow) tally_.on_server_messages(1);
   if (fate == Fate::replace) out.add(keep_answer());
   if (fate != Fate::pass) return;
-  tally_.on_server_messages(1);
   out.add(piece.carried);
   out.add(piece.bytes);
 }
@@ -148,10 +149,8 @@ void PooledMachine::on_more(const wire::Piece& piece, Pieces& out) {
 void PooledMachine::end_gathering(Pieces& out) {
   std::string message = std::exchange(gathered_, {});
   Fate fate = on_answer(gathered_type_, std::string_view(message).substr(wire::kHeaderBytes));
-  if (fate == Fate::pass) {
-    tally_.on_server_messages(1);
-    replacement_ = std::move(message);
-  }
+  if (fate == Fate::pass) replacement_ = std::move(message);
+  if (fate != Fate::swallow) tally_.on_server_messages(1);
   if (fate != Fate::swallow) out.add(keep_answer());
 }
 
@@ -484,9 +483,12 @@ void PooledMachine::trim() {
   reader_.trim();
   kept_.clear();
   if (server_ != nullptr) return;
-  running_ = {};
-  changes_ = {};
-  portals_ = {};
+  // A few are kept: the next transaction needs as many.
+  constexpr size_t kKept = 4;
+  if (running_.capacity() > kKept) running_ = {};
+  if (changes_.capacity() > kKept) changes_ = {};
+  if (named_.capacity() > kKept) named_ = {};
+  if (portals_.capacity() > kKept) portals_ = {};
 }
 
 }  // namespace trunkline::session

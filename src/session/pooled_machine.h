@@ -199,13 +199,14 @@ class PooledMachine {
   // Of the requests that are not answered yet.
   uint32_t awaiting_ = 0;  // ReadyForQuery, so often
   bool unit_open_ = false;
-  bool passing_ = true;  // the body of the message at hand goes on
+  bool flushed_ = false;  // the server was asked for its answers, and has given none yet
+  bool passing_ = true;   // the body of the message at hand goes on
   bool in_block_ = false;
   bool only_reads_ = true;
   bool guard_failed_ = false;
   bool wants_sync_ = false;
   bool probing_ = false;
-  bool probed_ = false;  // it has answered
+  bool probed_ = false;   // it has answered
   pool::Settings found_;  // by the probe
   bool suspected_ = false;
   bool answers_blocked_ = false;
@@ -225,8 +226,8 @@ class PooledMachine {
   // Of this turn.
   std::span<char> scratch_;
   std::list<std::string> kept_;
-  std::string replacement_;       // in place of what the server says
-  std::list<std::string> given_;  // what was given out and may not be written yet
+  std::string replacement_;         // in place of what the server says
+  std::list<std::string> given_;    // what was given out and may not be written yet
   std::vector<std::string> named_;  // the client's names of what goes under names of ours
   size_t named_done_ = 0;
   std::list<std::string> mistakes_;  // what the client is told of those sent as `let_fail` does

@@ -419,7 +419,7 @@ TEST_F(PooledMachineTest, counts_only_what_is_the_clients) {
   EXPECT_EQ(play.metrics.requests.get(), 1u);
 }
 
-TEST_F(PooledMachineTest, DISABLED_counts_every_message_that_the_client_is_told) {
+TEST_F(PooledMachineTest, counts_every_message_that_the_client_is_told) {
   PooledPlay play(1, settings_of({{"a.x", "1"}}));
   play.use(*connection);
   play.client(query("select 1"));

@@ -51,7 +51,7 @@ io::Task<std::unique_ptr<Error>> PooledRelay::run(std::string early) {
       continue;
     }
     uint32_t woken = co_await waiter_.wait(wanted());
-    waiter_.clear(woken & (wake::kMail | wake::kBuffer));
+    waiter_.clear(woken & (wake::kMail | wake::kBuffer | wake::kDeadline));
     told_of_buffer = (woken & wake::kBuffer) != 0;
     if ((woken & wake::kDeadline) != 0) on_deadline();
   }
@@ -193,6 +193,7 @@ void PooledRelay::attach(pool::ConnectionPtr connection) {
 void PooledRelay::leave() {
   bool useless = server_->spoilt || machine_.has_spoilt() || machine_.server_said_fatal();
   machine_.detach();
+  machine_.trim();
   server_->server.stream.socket().unbind();
   if (useless) {
     pool_->discard(desk_, std::move(server_));
@@ -358,7 +359,9 @@ bool PooledRelay::clean_up() {
 
 void PooledRelay::on_deadline() {
   deadline_.stop();
-  if (!waits() || client_gone_) return end_with_cause();
+  if (client_gone_ || violation_) return end_with_cause();
+  // A connection has come at the same time.
+  if (!waits()) return;
   refuse_wait({.reason = Reason::pool_timeout,
                .side = Side::internal,
                .sqlstate = sqlstate::kTooManyConnections,

@@ -86,7 +86,10 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     return Verdict::go_on;
   }
   Verdict verdict = gate();
-  if (verdict == Verdict::hold && awaiting_ == 0) out.add(kFlush);  // too much is unanswered
+  // Too much is unanswered, and the server may keep its answers back until Flush or Sync.
+  if (verdict == Verdict::hold && awaiting_ == 0 && !std::exchange(flushed_, true)) {
+    out.add(kFlush);
+  }
   if (verdict != Verdict::go_on) return verdict;
   // In COPY mode nothing of it is understood: the server ends the session, or skips it.
   if (server_->queue.in_copy_in()) {
@@ -210,7 +213,7 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Instant,
   size_t name_bytes = std::min(name.size() + 1, front.body().size());
   pool::StatementPtr statement;
   if (front.is_whole()) {
-    statement = cache_.get(front.body().substr(name_bytes), settings_.current(), syntax());
+    statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax());
   } else {
     // Too long to be known again: it stays where it is, and the session with it.
     pins_.add(Pin::long_statement);

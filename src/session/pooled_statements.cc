@@ -24,11 +24,11 @@ constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicio
                                                Suspicion::opaque, Suspicion::dblink,
                                                Suspicion::runs_prepared};
 // After these nothing is known of what the session has set.
-constexpr sql::Suspicions kUnproven = {
-    Suspicion::set_config, Suspicion::opaque,        Suspicion::may_fire_triggers,
-    Suspicion::dblink,     Suspicion::runs_prepared, Suspicion::unknown_types,
-    // What looks like a table may be a view, and call anything.
-    Suspicion::temp_objects, Suspicion::reads_relations};
+constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::opaque,
+                                       Suspicion::may_fire_triggers, Suspicion::dblink,
+                                       Suspicion::runs_prepared, Suspicion::unknown_types,
+                                       // What looks like a table may be a view, and call anything.
+                                       Suspicion::temp_objects, Suspicion::reads_relations};
 
 constexpr std::string_view kNoStatement = "trunkline_0";
 

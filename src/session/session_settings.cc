@@ -18,6 +18,29 @@ const std::string* find_in(const pool::SettingsPtr& settings, std::string_view n
 
 }  // namespace
 
+const pool::SettingsPtr& SessionSettings::of_meaning() {
+  // How a statement runs, not what it is.
+  static constexpr std::array<std::string_view, 12> kWithoutMeaning = {
+      "application_name",
+      "client_min_messages",
+      "extra_float_digits",
+      "idle_in_transaction_session_timeout",
+      "idle_session_timeout",
+      "lock_timeout",
+      "maintenance_work_mem",
+      "statement_timeout",
+      "synchronous_commit",
+      "transaction_timeout",
+      "work_mem",
+      "default_transaction_read_only"};
+  if (meaning_of_ == current_) return meaning_;
+  meaning_of_ = current_;
+  pool::Settings kept = copy_of(current_);
+  for (std::string_view name : kWithoutMeaning) kept.reset(name);
+  meaning_ = kept.empty() ? nullptr : std::make_shared<const pool::Settings>(std::move(kept));
+  return meaning_;
+}
+
 void SessionSettings::on_completed(const sql::Statement& statement, std::string_view tag) {
   using Kind = sql::StatementKind;
   using Value = sql::SettingValue::Kind;

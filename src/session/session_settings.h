@@ -22,6 +22,8 @@ class SessionSettings {
 
   const pool::SettingsPtr& current() const { return current_; }
   const pool::SettingsPtr& startup() const { return startup_; }
+  // Of these, those that may decide what a statement means when it is prepared.
+  const pool::SettingsPtr& of_meaning();
   // RESET and SET … TO DEFAULT have gone back to the connection's own default, which is not the
   // session's: the server has something else than `current`.
   bool server_differs() const { return server_differs_; }
@@ -61,6 +63,8 @@ class SessionSettings {
   pool::SettingsPtr startup_;
   pool::SettingsPtr committed_;
   pool::SettingsPtr current_;
+  pool::SettingsPtr meaning_;  // of `meaning_of_`
+  pool::SettingsPtr meaning_of_;
   std::vector<Savepoint> savepoints_;
   bool server_differs_ = false;
 };
