@@ -168,4 +168,30 @@ class PooledPlay {
   static std::string take(std::string& from) { return std::exchange(from, {}); }
 };
 
+// Two sessions of one worker, and a connection.
+class PooledTest : public testing::Test {
+ protected:
+  // What goes ahead of a session's bytes on a connection like this one.
+  std::string guard(const pool::SettingsPtr& wanted, bool cleanse = false,
+                    const pool::SettingsPtr& before = nullptr) {
+    pool::Connection twin;
+    twin.settings = before;
+    std::string bytes;
+    pool::append_guard(bytes, twin, wanted, cleanse);
+    return bytes;
+  }
+  // A query that is answered at once.
+  void run(PooledPlay& play, std::string_view sql, std::string_view tag, char status = 'I') {
+    play.client(query(sql));
+    play.server(done(tag) + ready(status));
+    play.heard();
+    play.to_client.clear();
+  }
+
+  TestMetrics metrics;
+  std::unique_ptr<pool::Connection> connection = PooledPlay::connection(metrics);
+  PooledPlay a{1};
+  PooledPlay b{2};
+};
+
 }  // namespace trunkline::session

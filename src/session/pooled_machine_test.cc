@@ -11,30 +11,7 @@ namespace {
 using Verdict = PooledMachine::Verdict;
 using Cleaning = PooledMachine::Cleaning;
 
-class PooledMachineTest : public testing::Test {
- protected:
-  // What goes ahead of a session's bytes on a connection like this one.
-  std::string guard(const pool::SettingsPtr& wanted, bool cleanse = false,
-                    const pool::SettingsPtr& before = nullptr) {
-    pool::Connection twin;
-    twin.settings = before;
-    std::string bytes;
-    pool::append_guard(bytes, twin, wanted, cleanse);
-    return bytes;
-  }
-  // A query that is answered at once.
-  void run(PooledPlay& play, std::string_view sql, std::string_view tag, char status = 'I') {
-    play.client(query(sql));
-    play.server(done(tag) + ready(status));
-    play.heard();
-    play.to_client.clear();
-  }
-
-  TestMetrics metrics;
-  std::unique_ptr<pool::Connection> connection = PooledPlay::connection(metrics);
-  PooledPlay a{1};
-  PooledPlay b{2};
-};
+class PooledMachineTest : public PooledTest {};
 
 TEST_F(PooledMachineTest, asks_for_a_server_only_when_one_is_needed) {
   EXPECT_EQ(a.client(kSync + kSync), Verdict::go_on);
@@ -123,91 +100,6 @@ TEST_F(PooledMachineTest, the_same_goes_on_however_the_requests_are_cut) {
     play.client(std::string_view(requests).substr(at));
     EXPECT_EQ(play.to_server, whole.to_server) << at;
   }
-}
-
-TEST_F(PooledMachineTest, settings_go_ahead_of_the_query_in_the_same_write) {
-  a.use(*connection);
-  run(a, "set a.x = 1", "SET");
-  a.leave();
-  EXPECT_EQ(*connection->settings, *settings_of({{"a.x", "1"}}));
-  b.use(*connection);
-  b.client(query("select 2"));
-  EXPECT_EQ(b.heard(), guard(nullptr, false, settings_of({{"a.x", "1"}})) + query("select 2"));
-  EXPECT_EQ(b.server(guard_answers(true) + done("SELECT 1") + ready()), done("SELECT 1") + ready());
-  b.leave();
-  a.use(*connection);
-  a.client(query("select 1"));
-  std::string bytes = a.heard();
-  EXPECT_TRUE(bytes.ends_with(query("select 1")));
-  EXPECT_TRUE(bytes.contains("{\"a.x\"}"));
-  EXPECT_TRUE(bytes.contains("{\"+1\"}"));
-}
-
-TEST_F(PooledMachineTest, equal_settings_need_no_guard) {
-  a.use(*connection);
-  run(a, "set a.x = 1", "SET");
-  a.leave();
-  PooledPlay other(3, settings_of({{"a.x", "1"}}));
-  other.use(*connection);
-  other.client(query("select 1"));
-  EXPECT_EQ(other.heard(), query("select 1"));
-}
-
-TEST_F(PooledMachineTest, within_a_transaction_there_is_no_guard) {
-  a.use(*connection);
-  run(a, "begin", "BEGIN", 'T');
-  run(a, "set a.x = 1", "SET", 'T');
-  a.client(query("select 1"));
-  EXPECT_EQ(a.heard(), query("select 1"));
-}
-
-TEST_F(PooledMachineTest, after_somebody_of_whom_not_all_is_known_the_connection_is_wiped) {
-  a.use(*connection);
-  run(a, "select f()", "SELECT 1");
-  EXPECT_TRUE(connection->unproven);
-  while (a.machine.has_own_request()) {
-    a.own_request();
-    EXPECT_EQ(a.server(msg('T', "x") + msg('D', std::string("\0\1\0\0\0\1", 6) + "0") +
-                       done("SELECT 1") + ready()),
-              "");
-    a.heard();
-  }
-  a.client(query("select 1"));
-  EXPECT_EQ(a.heard(), query("select 1")) << "it was its own doing";
-  a.server(done("SELECT 1") + ready());
-  a.leave();
-  b.use(*connection);
-  b.client(query("select 2"));
-  EXPECT_EQ(b.heard(), guard(nullptr, true) + query("select 2"));
-}
-
-TEST_F(PooledMachineTest, a_refused_guard_is_the_error_of_the_query_that_did_not_run) {
-  PooledPlay play(1, settings_of({{"a.x", "bad"}}));
-  play.use(*connection);
-  play.client(query("insert"));
-  EXPECT_EQ(play.heard(), guard(settings_of({{"a.x", "bad"}})) + query("insert"));
-  const std::string step = kParsed + kBound;
-  const std::string refusal = failed("22023", "invalid value for parameter");
-  EXPECT_EQ(play.server(step + done("BEGIN") + step + refusal), refusal);
-  // The server waits for a Sync, which a Query does not bring.
-  ASSERT_TRUE(play.machine.has_own_request());
-  play.own_request();
-  EXPECT_EQ(play.heard(), kSync);
-  EXPECT_EQ(play.server(ready('E')), ready()) << "the transaction that failed was not the client's";
-  EXPECT_TRUE(connection->spoilt);
-  EXPECT_TRUE(play.machine.may_leave());
-}
-
-TEST_F(PooledMachineTest, a_refused_guard_ahead_of_a_batch_needs_no_sync_of_ours) {
-  PooledPlay play(1, settings_of({{"a.x", "bad"}}));
-  play.use(*connection);
-  play.client(parse("", "select 1") + binding("", "") + execute() + kSync);
-  const std::string step = kParsed + kBound;
-  const std::string refusal = failed("22023", "invalid value for parameter");
-  EXPECT_EQ(play.server(step + done("BEGIN") + step + refusal), refusal);
-  EXPECT_FALSE(play.machine.has_own_request());
-  EXPECT_EQ(play.server(ready('E')), ready());
-  EXPECT_TRUE(play.machine.may_leave());
 }
 
 TEST_F(PooledMachineTest, what_the_server_reports_is_told_only_when_it_is_news) {
@@ -309,87 +201,6 @@ TEST_F(PooledMachineTest, instead_of_a_server_there_may_be_an_error_up_to_the_ne
   EXPECT_EQ(a.client(query("select 1")), Verdict::need_server) << "the session goes on";
 }
 
-TEST_F(PooledMachineTest, what_cannot_be_moved_is_asked_for_and_pins) {
-  a.use(*connection);
-  run(a, "create temp table t (x int)", "CREATE TABLE");
-  EXPECT_FALSE(a.machine.may_leave());
-  ASSERT_TRUE(a.machine.has_own_request());
-  a.own_request();
-  EXPECT_EQ(a.heard(), query(kProbe));
-  EXPECT_FALSE(a.machine.has_own_request());
-  EXPECT_EQ(a.client(query("select 1")), Verdict::hold) << "its answer comes first";
-  std::string row = std::string("\0\1\0\0\0\1", 6) + "2";
-  EXPECT_EQ(a.server(msg('T', "x") + msg('D', row) + done("SELECT 1") + ready()), "");
-  EXPECT_EQ(a.machine.pins(), Pins(Pin::temporary_object));
-  EXPECT_EQ(a.heard(), query("select 1"));
-  a.server(done("SELECT 1") + ready());
-  EXPECT_FALSE(a.machine.may_leave());
-  // When the last reason is gone, so is the pin.
-  run(a, "drop table t", "DROP TABLE");
-  ASSERT_TRUE(a.machine.has_own_request());
-  a.own_request();
-  row.back() = '0';
-  a.server(msg('T', "x") + msg('D', row) + done("SELECT 1") + ready());
-  EXPECT_TRUE(a.machine.pins().none());
-  EXPECT_TRUE(a.machine.may_leave());
-}
-
-TEST_F(PooledMachineTest, the_probe_is_read_however_it_is_cut) {
-  for (size_t every = 1; every < 40; ++every) {
-    PooledPlay play{1};
-    auto fresh = PooledPlay::connection(metrics);
-    play.use(*fresh);
-    run(play, "select pg_advisory_lock(7)", "SELECT 1");
-    ASSERT_TRUE(play.machine.has_own_request());
-    play.own_request();
-    play.every = every;
-    std::string row = std::string("\0\1\0\0\0\2", 6) + "24";
-    EXPECT_EQ(play.server(msg('T', "x") + msg('D', row) + done("SELECT 1") + ready()), "");
-    EXPECT_EQ(play.machine.pins(), Pin::advisory_lock | Pin::listen) << every;
-  }
-}
-
-TEST_F(PooledMachineTest, some_things_pin_without_a_question) {
-  struct Case {
-    const char* sql;
-    Pin pin;
-  };
-  for (const Case& each :
-       {Case{"select setseed(0.5)", Pin::random_seed}, Case{"select nextval('s')", Pin::sequence},
-        Case{"select set_config('a.x', '1', false)", Pin::unknown_setting},
-        Case{"set session authorization joe", Pin::session_authorization}}) {
-    PooledPlay play{1};
-    auto fresh = PooledPlay::connection(metrics);
-    play.use(*fresh);
-    run(play, each.sql, "X");
-    EXPECT_TRUE(play.machine.pins().has(each.pin)) << each.sql;
-    EXPECT_FALSE(play.machine.may_leave()) << each.sql;
-  }
-  a.use(*connection);
-  run(a, "select 1", "SELECT 1");
-  EXPECT_TRUE(a.machine.pins().none());
-  EXPECT_FALSE(a.machine.has_own_request());
-  EXPECT_FALSE(connection->unproven);
-}
-
-TEST_F(PooledMachineTest, a_text_too_long_to_be_looked_at_pins_and_spoils) {
-  a.use(*connection);
-  std::string text(FrontReader::kTextBytesMax, ' ');
-  a.client(std::string_view(query(text)).substr(0, 1000));
-  a.client(std::string_view(query(text)).substr(1000));
-  EXPECT_EQ(a.heard(), query(text));
-  EXPECT_TRUE(a.machine.pins().has(Pin::long_statement));
-  EXPECT_TRUE(a.machine.has_spoilt());
-}
-
-TEST_F(PooledMachineTest, in_session_mode_it_keeps_the_connection) {
-  PooledPlay play(1, nullptr, true);
-  play.use(*connection);
-  run(play, "select 1", "SELECT 1");
-  EXPECT_FALSE(play.machine.may_leave());
-  EXPECT_FALSE(play.machine.has_spoilt());
-}
-
 TEST_F(PooledMachineTest, breaks_of_the_protocol_are_noticed_on_both_sides) {
   EXPECT_EQ(a.client(header('?', 4)), Verdict::violation);
   b.use(*connection);
@@ -425,6 +236,20 @@ TEST_F(PooledMachineTest, counts_every_message_that_the_client_is_told) {
   play.client(query("select 1"));
   play.server(guard_answers(true) + done("SELECT 1") + ready());
   EXPECT_EQ(play.metrics.postgres->total(policy::kMessagesBackend), 2u);
+}
+
+TEST_F(PooledMachineTest, DISABLED_a_pipeline_too_long_for_the_queue_asks_for_answers_once) {
+  a.use(*connection);
+  std::string batch = parse("s", "select 1");
+  for (size_t i = 0; i < wire::ResponseQueue::kRunsMax; ++i) {
+    batch += binding("", "s") + execute();
+  }
+  EXPECT_EQ(a.client(batch + kSync), Verdict::hold);
+  EXPECT_TRUE(a.heard().ends_with(msg('H', "")));
+  EXPECT_EQ(a.go_on(), Verdict::hold);
+  EXPECT_EQ(a.heard(), "") << "or the relay would write for ever";
+  EXPECT_EQ(a.server(kParsed + kBound), kParsed + kBound);
+  EXPECT_NE(a.heard(), "") << "there is room again";
 }
 
 }  // namespace
