@@ -23,6 +23,9 @@ constexpr std::string_view kCloseComplete("3\0\0\0\4", 5);
 constexpr std::string_view kReadyIdle("Z\0\0\0\5I", 6);
 constexpr std::string_view kReady("Z\0\0\0\5", 5);
 
+// No statement is ever called so.
+constexpr std::string_view kNoStatement = "trunkline_0";
+
 constexpr size_t kPiecesOfOne = 4;
 
 }  // namespace
@@ -232,7 +235,6 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   // A statement of the client's that was prepared again; the guard's own have no owner.
   if (message == type::kParseComplete && answer.entry.owner != 0) on_change_confirmed();
   if (message != type::kReadyForQuery) return;
-  --awaiting_;
   // An error of the probe has told nothing.
   if (std::exchange(probing_, false) && probed_) settings_.learn(std::exchange(found_, {}));
   // A ROLLBACK of ours, for a client that is gone.
@@ -346,7 +348,7 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::str
     // Nothing of the client's runs now: the server skips to Sync. A Query brings none.
     pool::guard_failed(*server_);
     guard_failed_ = true;
-    wants_sync_ = awaiting_ > 0 && server_->queue.empty();
+    wants_sync_ = wants_ready_ && server_->queue.empty();
   }
   if (entry.replaced()) {
     replacement_ = mistakes_.empty() ? std::string() : std::move(mistakes_.front());
@@ -373,12 +375,12 @@ bool PooledMachine::tells_our_names(std::string_view body) {
 }
 
 PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
-  if (awaiting_ > 0) --awaiting_;
+  wants_ready_ = false;
   in_block_ = status != TransactionStatus::idle;
   // The transaction that failed was ours, and the connection goes with it.
   bool ours = std::exchange(guard_failed_, false);
   if (ours) in_block_ = false;
-  unit_open_ = awaiting_ > 0;
+  unit_open_ = false;
   running_.clear();
   running_done_ = statement_ = 0;
   changes_.clear();
@@ -404,7 +406,7 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
 }
 
 bool PooledMachine::may_leave() const {
-  if (server_ == nullptr || awaiting_ > 0 || unit_open_ || in_block_) return false;
+  if (server_ == nullptr || awaiting() || unit_open_ || in_block_) return false;
   if (reader_.in_body() || server_->scanner.body_left() > 0) return false;
   if (server_->spoilt) return server_->queue.empty();
   return server_->queue.idle() && !suspected_ && pins_.none();
@@ -412,8 +414,10 @@ bool PooledMachine::may_leave() const {
 
 bool PooledMachine::has_own_request() const {
   if (server_ == nullptr) return false;
-  bool rests = awaiting_ == 0 && !unit_open_ && !in_block_ && server_->queue.idle();
-  return wants_sync_ || (suspected_ && rests && !server_->spoilt);
+  if (wants_sync_) return true;
+  const ResponseQueue& queue = server_->queue;
+  bool rests = queue.empty() && !unit_open_ && !in_block_ && !server_->spoilt;
+  return rests && (queue.in_doubt() || (suspected_ && queue.idle()));
 }
 
 void PooledMachine::append_own_request(Pieces& out) {
@@ -422,13 +426,12 @@ void PooledMachine::append_own_request(Pieces& out) {
     wire::append_sync(request);
     server_->queue.push(Request::sync, identity_.session);
   } else {
-    suspected_ = false;
-    probing_ = true;
-    probed_ = false;
-    wire::append_query(request, kProbe);
+    // In doubt, any answer will do.
+    probing_ = !server_->queue.in_doubt();
+    if (probing_) suspected_ = probed_ = false;
+    wire::append_query(request, probing_ ? kProbe : "");
     server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
     server_->unnamed = nullptr;  // a Query drops it; the client's is another matter
-    ++awaiting_;
   }
   kept_.clear();
   out.add(keep(std::move(request)));
@@ -450,7 +453,6 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
     wire::append_query(request, sql);
     queue.push(Request::query, 0, ResponseQueue::kSwallow);
     server_->unnamed = nullptr;
-    ++awaiting_;
   };
   if (queue.in_copy_in()) {
     {
@@ -458,12 +460,15 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
     }
     queue.push(Request::copy_end, 0);
   }
-  if (awaiting_ == 0 && (unit_open_ || !queue.empty())) {
+  if (!awaiting() && (unit_open_ || !queue.empty())) {
+    // What ran without a Sync is undone, as when a client of PostgreSQL's own goes: so it fails.
+    wire::append_bind(request, "", kNoStatement, {});
+    queue.push(Request::bind, identity_.session);
     wire::append_sync(request);
-    if (queue.push(Request::sync, identity_.session)) ++awaiting_;
-  } else if (awaiting_ == 0 && queue.status() != TransactionStatus::idle) {
+    queue.push(Request::sync, identity_.session);
+  } else if (!awaiting() && queue.status() != TransactionStatus::idle) {
     query("ROLLBACK");
-  } else if (awaiting_ == 0 && (suspected_ || !pins_.none())) {
+  } else if (!awaiting() && (suspected_ || !pins_.none())) {
     // It drops what the guard and others have prepared, too.
     query("DISCARD ALL");
     suspected_ = false;
@@ -473,7 +478,7 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
     server_->unproven = false;
     settings_ = SessionSettings(nullptr);
   }
-  if (request.empty()) return awaiting_ == 0 && queue.idle() ? Cleaning::done : Cleaning::under_way;
+  if (request.empty()) return !awaiting() && queue.idle() ? Cleaning::done : Cleaning::under_way;
   kept_.clear();
   out.add(keep(std::move(request)));
   return Cleaning::under_way;

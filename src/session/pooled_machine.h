@@ -171,6 +171,8 @@ class PooledMachine {
   bool must_be_whole(wire::Header header) const;
   std::string_view keep_answer();
   bool is_due() const;
+  // After a Sync or Query nothing more is sent before its ReadyForQuery.
+  bool awaiting() const { return server_ != nullptr && server_->queue.awaits_ready_last(); }
   Fate on_parameter_status(std::string_view body);
   std::string news();
   void learn_reported();
@@ -197,7 +199,7 @@ class PooledMachine {
   sql::Syntax syntax_;
 
   // Of the requests that are not answered yet.
-  uint32_t awaiting_ = 0;  // ReadyForQuery, so often
+  bool wants_ready_ = false;  // a Query was sent that is not answered yet
   bool unit_open_ = false;
   bool flushed_ = false;  // the server was asked for its answers, and has given none yet
   bool passing_ = true;   // the body of the message at hand goes on

@@ -238,7 +238,7 @@ TEST_F(PooledMachineTest, counts_every_message_that_the_client_is_told) {
   EXPECT_EQ(play.metrics.postgres->total(policy::kMessagesBackend), 2u);
 }
 
-TEST_F(PooledMachineTest, DISABLED_a_pipeline_too_long_for_the_queue_asks_for_answers_once) {
+TEST_F(PooledMachineTest, a_pipeline_too_long_for_the_queue_asks_for_answers_once) {
   a.use(*connection);
   std::string batch = parse("s", "select 1");
   for (size_t i = 0; i < wire::ResponseQueue::kRunsMax; ++i) {

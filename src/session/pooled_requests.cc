@@ -87,7 +87,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
   }
   Verdict verdict = gate();
   // Too much is unanswered, and the server may keep its answers back until Flush or Sync.
-  if (verdict == Verdict::hold && awaiting_ == 0 && !std::exchange(flushed_, true)) {
+  if (verdict == Verdict::hold && !awaiting() && !std::exchange(flushed_, true)) {
     out.add(kFlush);
   }
   if (verdict != Verdict::go_on) return verdict;
@@ -115,7 +115,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
       suspected_ = server_->unproven = true;
       only_reads_ = false;
       ask(Request::function_call);
-      ++awaiting_;
+      wants_ready_ = true;
       pass(input, out);
       return Verdict::go_on;
   }
@@ -124,7 +124,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
 PooledMachine::Verdict PooledMachine::gate() const {
   if (server_ == nullptr) return Verdict::need_server;
   if (server_->queue.in_copy_in()) return Verdict::go_on;
-  return awaiting_ > 0 || server_->queue.full() ? Verdict::hold : Verdict::go_on;
+  return awaiting() || server_->queue.full() ? Verdict::hold : Verdict::go_on;
 }
 
 // The first request since the last ReadyForQuery. Outside of a transaction the connection is made
@@ -202,7 +202,7 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Instant,
     running_.push_back(nullptr);
   }
   ask(Request::query);
-  ++awaiting_;
+  wants_ready_ = true;
   pass(input, out);
   return Verdict::go_on;
 }
@@ -389,7 +389,7 @@ PooledMachine::Verdict PooledMachine::on_sync(std::string_view& input, Instant n
     unit_open_ = true;
     tally_.on_exchange(now);
   }
-  if (server_->queue.push(Request::sync, identity_.session)) ++awaiting_;
+  server_->queue.push(Request::sync, identity_.session);
   tally_.on_client_messages(1);
   pass(input, out);
   return Verdict::go_on;

@@ -98,6 +98,12 @@ class ResponseQueue {
 
   bool full() const { return size_ == kRunsMax || outstanding_ >= kOutstandingMax; }
   bool empty() const { return size_ == 0; }
+  // The last thing that was asked, and is not answered, ends with ReadyForQuery.
+  bool awaits_ready_last() const {
+    if (size_ == 0) return false;
+    Request last = run(size_ - 1).request();
+    return last == Request::query || last == Request::function_call || last == Request::sync;
+  }
   // What comes now is for nobody.
   bool swallowing() const { return size_ > 0 && (run(0).flags() & kSwallow) != 0; }
   uint32_t outstanding() const { return outstanding_; }
@@ -108,6 +114,9 @@ class ResponseQueue {
     return empty() && status_ == TransactionStatus::idle && !unsynced_ && !skipping_ &&
            !copying_in_ && stray_syncs_ == 0;
   }
+
+  // Whether the server has ignored a Sync or will answer it shows with the next answer only.
+  bool in_doubt() const { return stray_syncs_ > 0; }
 
   // Gives back memory that a deep pipeline took; for connections that go idle.
   void trim();

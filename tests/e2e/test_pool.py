@@ -186,7 +186,6 @@ def test_a_client_that_vanishes_in_a_write_has_it_done(pooled, filled):
         assert other.scalar("select count(*) from pool_written") == "1"
 
 
-@pytest.mark.xfail(run=False, reason="the end of a wait ends the proxy")
 def test_who_waits_too_long_is_told_so_and_goes_on(pooled):
     front = pooled(size=1, wait_timeout="300ms")
     with connect(front, user="bob", database="tenant") as holder, \
@@ -237,7 +236,6 @@ def test_size_follows_a_reload_under_load(pooled, filled):
     assert not load.is_alive() and count(filled) <= 1
 
 
-@pytest.mark.xfail(run=False, reason="the end of a wait ends the proxy")
 def test_in_session_mode_a_connection_is_kept_and_then_handed_on(pooled, filled):
     front = pooled(mode="session", size=1, wait_timeout="300ms")
     with connect(front, user="bob", database="tenant") as first:
@@ -285,9 +283,8 @@ def test_a_limit_of_the_upstream_holds_over_its_pools(pooled, filled):
 @pytest.mark.parametrize("program,expected", [
     ("psycopg_driver", ["connect", "simple", "prepared", "transaction", "pipeline", "copy",
                         "cancel", "listen"]),
-    pytest.param("asyncpg_driver", ["connect", "simple", "prepared", "transaction", "copy",
-                                    "cancel", "listen"],
-                 marks=pytest.mark.xfail(run=False, reason="a long pipeline stands still"))])
+    ("asyncpg_driver", ["connect", "simple", "prepared", "transaction", "copy", "cancel",
+                        "listen"])])
 def test_drivers(pooled, program, expected):
     front = pooled()
     done = subprocess.run(
