@@ -6,6 +6,7 @@
 
 #include "base/intrusive_list.h"
 #include "base/time.h"
+#include "pool/destination.h"
 #include "pool/reported.h"
 #include "pool/settings.h"
 #include "pool/statements.h"
@@ -22,6 +23,7 @@ namespace trunkline::pool {
 // Its stream belongs to the loop of the worker that holds it, and to none while it travels.
 struct Connection : ListNode<> {
   server::Connection server;
+  Destination* destination = nullptr;  // of its pool, which outlives it
   Instant idle_since = {};
   Instant retire_at = Instant::max();  // from then on it is closed when it is given back
   uint64_t generation = 0;             // of the pool when it was opened: see `Pool::renew`

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -43,6 +44,11 @@ class Destination {
 
   Greetings& greetings() { return greetings_; }
 
+  // Counts the times that somebody has changed what statements may mean (DDL). A statement that was
+  // prepared before the last of them must not pass for one that is prepared now.
+  uint64_t ddl_epoch() const { return ddl_epoch_.load(std::memory_order_relaxed); }
+  void on_ddl() { ddl_epoch_.fetch_add(1, std::memory_order_relaxed); }
+
  private:
   const upstream::UpstreamPtr upstream_;
   const std::string database_;
@@ -50,6 +56,7 @@ class Destination {
   mutable std::mutex mutex_;
   auth::Credentials credentials_;
   Greetings greetings_;
+  std::atomic<uint64_t> ddl_epoch_ = 0;
 };
 
 }  // namespace trunkline::pool

@@ -55,6 +55,14 @@ void Registry::apply(const std::string& route, const config::Pool& settings) {
   }
 }
 
+void Registry::renew(const upstream::UpstreamPtr& upstream, Desk& desk) {
+  for (const PoolPtr& pool : all()) {
+    if (pool->destination().upstream() != upstream) continue;
+    pool->destination().greetings().forget();
+    pool->renew(desk);
+  }
+}
+
 std::vector<PoolPtr> Registry::all() const {
   std::lock_guard lock(mutex_);
   std::vector<PoolPtr> pools = replaced_;

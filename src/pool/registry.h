@@ -44,6 +44,10 @@ class Registry {
   // Settings of the pools of a route, after a reload.
   void apply(const std::string& route, const config::Pool& settings);
 
+  // The servers give new connections other settings than before: those that are open are replaced
+  // as they come free, and what clients are told at login is asked anew.
+  void renew(const upstream::UpstreamPtr& upstream, Desk& desk);
+
   std::vector<PoolPtr> all() const;
   // Drops those that nobody has a use for: no session, no connection.
   void forget_unused();

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "pool/settings.h"
 #include "sql/text_facts.h"
@@ -41,13 +42,17 @@ class ServerStatements {
   // "trunkline_1f", as the server knows it.
   static std::string name_of(Number number);
 
-  // kNone when the server does not know it.
-  Number find(const Statement& statement);
-  Number add(const StatementPtr& statement);
+  // kNone when the server does not know it. `epoch_min`: or has known it for too long.
+  Number find(const Statement& statement, uint64_t epoch_min = 0);
+  // In place of one that is the same and older, which `evict` then tells.
+  Number add(const StatementPtr& statement, uint64_t epoch = 0);
   // It was refused, or dropped.
   void erase(const Statement& statement);
   void clear();
-  // Who must go when there are too many; kNone otherwise. The server is to be told.
+  // Names mean something else from now on: all are to be prepared again.
+  void expire();
+  // Who must go, because there are too many or a newer one has come; kNone: nobody. The server is
+  // to be told.
   Number evict();
 
   size_t size() const { return entries_.size(); }
@@ -56,6 +61,7 @@ class ServerStatements {
   struct Entry {
     StatementPtr statement;
     Number number;
+    uint64_t epoch;
   };
   struct ByContent {
     size_t operator()(const Statement* each) const { return each->hash; }
@@ -65,6 +71,7 @@ class ServerStatements {
   std::list<Entry> entries_;  // the one used last in front
   std::unordered_map<const Statement*, std::list<Entry>::iterator, ByContent, ByContent>
       by_content_;
+  std::vector<Number> replaced_;
   Number next_ = 1;
 };
 

@@ -1,6 +1,7 @@
 #include "pool/statements.h"
 
 #include <gtest/gtest.h>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,30 @@ TEST(ServerStatements, keep_what_they_know) {
   EXPECT_EQ(known.find(*statement("select 1")), 1u);
   known.erase(*statement("select 1"));
   EXPECT_TRUE(watch.expired());
+}
+
+TEST(ServerStatements, that_are_too_old_are_replaced_and_the_server_is_told) {
+  ServerStatements known;
+  auto old = known.add(statement("select 1"), 1);
+  EXPECT_EQ(known.find(*statement("select 1"), 1), old);
+  EXPECT_EQ(known.find(*statement("select 1"), 2), ServerStatements::kNone);
+  EXPECT_EQ(known.find(*statement("select 1")), old) << "for those who have prepared it before";
+  auto fresh = known.add(statement("select 1"), 2);
+  EXPECT_EQ(known.find(*statement("select 1"), 2), fresh);
+  EXPECT_EQ(known.evict(), old);
+  EXPECT_EQ(known.evict(), ServerStatements::kNone);
+  EXPECT_EQ(known.size(), 1U);
+}
+
+TEST(ServerStatements, that_expire_are_forgotten_and_the_server_is_told) {
+  ServerStatements known;
+  auto first = known.add(statement("select 1"));
+  auto second = known.add(statement("select 2"));
+  known.expire();
+  EXPECT_EQ(known.find(*statement("select 1")), ServerStatements::kNone);
+  std::set<ServerStatements::Number> closed = {known.evict(), known.evict()};
+  EXPECT_EQ(closed, (std::set{first, second}));
+  EXPECT_EQ(known.evict(), ServerStatements::kNone);
 }
 
 }  // namespace

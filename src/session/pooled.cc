@@ -13,6 +13,7 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Pool
              .waiter = of.waiter_,
              .slab = of.environment_.slab,
              .desk = of.environment_.desk,
+             .pools = of.environment_.process.pools,
              .cells = cells,
              .wait_timeout = decision.route->pool.wait_timeout},
             std::move(pool), machine,

@@ -50,7 +50,6 @@ void PooledMachine::attach(pool::Connection& server) {
 void PooledMachine::detach() {
   server_->count->enter(upstream::ServerState::idle);
   server_->queue.trim();
-  server_->settings = settings_.current();
   if (settings_.server_differs()) server_->unproven = true;
   server_ = nullptr;
 }
@@ -240,6 +239,7 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   // A ROLLBACK of ours, for a client that is gone.
   if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;
+  if (!in_block_ && !settings_.server_differs()) server_->settings = settings_.current();
 }
 
 // First the pins, in a row of one number; then what is set in the session, a row for each setting.
@@ -316,6 +316,18 @@ void PooledMachine::on_completed(std::string_view tag) {
     case sql::StatementKind::prepare_transaction:
       in_block_ = statement.and_chain;
       break;
+    case sql::StatementKind::alter_role_or_database:
+      defaults_changed_ = true;
+      break;
+    case sql::StatementKind::create_temp:
+      // It may hide a table that statements were prepared with. PostgreSQL sees to that only when
+      // the first such object of a connection is made, which may have been another session's.
+      server_->statements.expire();
+      break;
+    case sql::StatementKind::ddl:
+      note_ddl();
+      ddl_open_ = true;
+      break;
     case sql::StatementKind::discard_all:
     case sql::StatementKind::deallocate_all:
       // Ours among them.
@@ -330,6 +342,10 @@ void PooledMachine::on_completed(std::string_view tag) {
   settings_.on_completed(statement, tag);
   // The server does not report what it reported to somebody else last.
   to_be_told_ |= before != settings_.current();
+}
+
+void PooledMachine::note_ddl() {
+  if (server_->destination != nullptr) server_->destination->on_ddl();
 }
 
 void PooledMachine::end_running() {
@@ -393,6 +409,8 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     if (!in_block_ && server_->unproven) learn_reported();
   }
   if (!in_block_) {
+    // Others see it from here on; what they have prepared meanwhile is of before.
+    if (std::exchange(ddl_open_, false)) note_ddl();
     settings_.on_idle();
     if (!settings_.server_differs()) server_->settings = settings_.current();
     portals_.clear();

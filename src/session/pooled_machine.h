@@ -83,6 +83,8 @@ class PooledMachine {
   void append_own_request(Pieces& out);
   Pins pins() const { return pins_; }
   // What the session has left on the connection cannot be taken away again.
+  // New sessions may begin with other settings than those before, from what this one has run.
+  bool take_defaults_changed() { return std::exchange(defaults_changed_, false); }
   bool has_spoilt() const { return pins_.has_any_of(kSpoilingPins); }
 
   // The client is gone: ends what it has begun, so that the connection may be kept. To be asked
@@ -152,6 +154,7 @@ class PooledMachine {
   // pooled_statements.cc
   pool::StatementPtr statement_named(std::string_view name) const;
   std::string server_name(const pool::StatementPtr& statement, Pieces& out);
+  uint64_t ddl_epoch() const;
   std::string add_to_server(const pool::StatementPtr& statement, Pieces& out);
   void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
   void let_fail(std::string_view sqlstate, const std::string& message, Pieces& out);
@@ -178,6 +181,7 @@ class PooledMachine {
   void learn_reported();
   void on_completed(std::string_view tag);
   void end_running();
+  void note_ddl();
   Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
   bool tells_our_names(std::string_view body);
   Fate on_ready(wire::TransactionStatus status);
@@ -206,6 +210,8 @@ class PooledMachine {
   bool in_block_ = false;
   bool only_reads_ = true;
   bool guard_failed_ = false;
+  bool defaults_changed_ = false;
+  bool ddl_open_ = false;  // not committed yet
   bool wants_sync_ = false;
   bool probing_ = false;
   bool probed_ = false;   // it has answered

@@ -24,6 +24,7 @@ PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& 
       waiter_(place.waiter),
       slab_(place.slab),
       desk_(place.desk),
+      pools_(place.pools),
       cells_(place.cells),
       wait_timeout_(place.wait_timeout),
       pool_(std::move(pool)),
@@ -194,6 +195,9 @@ void PooledRelay::leave() {
   bool useless = server_->spoilt || machine_.has_spoilt() || machine_.server_said_fatal();
   machine_.detach();
   machine_.trim();
+  if (machine_.take_defaults_changed()) {
+    pools_.renew(pool_->destination().upstream(), desk_);
+  }
   server_->server.stream.socket().unbind();
   if (useless) {
     pool_->discard(desk_, std::move(server_));
@@ -336,9 +340,10 @@ bool PooledRelay::clean_up() {
     ended_ = !waits();
     return false;
   }
+  // What we ask must not be hit by a cancel that was meant for the client's.
+  if (cancels_ > 0) return false;
   switch (machine_.clean_up(to_server_.pieces)) {
     case PooledMachine::Cleaning::done:
-      if (cancels_ > 0) return false;
       leave();
       ended_ = true;
       return false;

@@ -13,6 +13,7 @@
 #include "io/timer.h"
 #include "io/waiter.h"
 #include "pool/pool.h"
+#include "pool/registry.h"
 #include "session/metrics.h"
 #include "session/pooled_machine.h"
 #include "tls/stream.h"
@@ -32,6 +33,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
     io::Waiter& waiter;
     Slab& slab;
     pool::Desk& desk;
+    pool::Registry& pools;
     observe::Cell* cells;  // of `kRouteMetrics`
     Duration wait_timeout;
   };
@@ -113,6 +115,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   io::Waiter& waiter_;
   Slab& slab_;
   pool::Desk& desk_;
+  pool::Registry& pools_;
   observe::Cell* cells_;
   const Duration wait_timeout_;
   pool::PoolPtr pool_;

@@ -246,7 +246,9 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Instant,
     pass_renamed(input, taken, name_bytes, out);
     return Verdict::go_on;
   }
-  bool is_known = server_->statements.find(*statement) != pool::ServerStatements::kNone;
+  // After DDL a Parse gets a fresh plan, as it would from PostgreSQL.
+  bool is_known =
+      server_->statements.find(*statement, ddl_epoch()) != pool::ServerStatements::kNone;
   statements_[name] = statement;
   changes_.push_back({.name = std::move(name), .made = is_known ? nullptr : statement});
   if (is_known) {

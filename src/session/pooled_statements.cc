@@ -30,6 +30,15 @@ constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::opaque,
                                        // What looks like a table may be a view, and call anything.
                                        Suspicion::temp_objects, Suspicion::reads_relations};
 
+// What they do is followed; that nobody else is hit by a mistake in that does not rest on it.
+constexpr sql::KindSet kSettingKinds = {
+    StatementKind::set,
+    StatementKind::set_role,
+    StatementKind::set_session_authorization,
+    StatementKind::set_session_characteristics,
+    StatementKind::reset,
+    StatementKind::reset_all};
+
 constexpr std::string_view kNoStatement = "trunkline_0";
 
 }  // namespace
@@ -51,14 +60,22 @@ std::string PooledMachine::server_name(const pool::StatementPtr& statement, Piec
 
 std::string PooledMachine::add_to_server(const pool::StatementPtr& statement, Pieces& out) {
   pool::ServerStatements& known = server_->statements;
-  pool::ServerStatements::Number number = known.add(statement);
-  while (pool::ServerStatements::Number old = known.evict()) {
+  pool::ServerStatements::Number number = known.add(statement, ddl_epoch());
+  // A few at a time: there is room for no more in one turn.
+  constexpr int kClosedAtOnce = 4;
+  for (int i = 0; i < kClosedAtOnce; ++i) {
+    pool::ServerStatements::Number old = known.evict();
+    if (old == pool::ServerStatements::kNone) break;
     std::string close;
     wire::append_close_statement(close, pool::ServerStatements::name_of(old));
     server_->queue.push(Request::close, 0, ResponseQueue::kSwallow);
     out.add(scratch(close));
   }
   return pool::ServerStatements::name_of(number);
+}
+
+uint64_t PooledMachine::ddl_epoch() const {
+  return server_->destination == nullptr ? 0 : server_->destination->ddl_epoch();
 }
 
 void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::string_view name,
@@ -113,7 +130,9 @@ void PooledMachine::undo_changes(Request failed) {
 void PooledMachine::note_sent(const sql::TextFacts& facts) {
   only_reads_ = only_reads_ && facts.is_read_only();
   sql::Suspicions suspicions = facts.suspicions();
-  if (suspicions.has_any_of(kUnproven)) server_->unproven = true;
+  if (suspicions.has_any_of(kUnproven) || facts.kinds().has_any_of(kSettingKinds)) {
+    server_->unproven = true;
+  }
   if (facts.is_plain()) return;
   bool unclear = facts.is_cut() || facts.is_malformed();
   if (unclear || suspicions.has_any_of(kProbedSuspicions) ||

@@ -78,6 +78,7 @@ io::Task<> Desk::log_in(pool::PoolPtr pool) {
     co_return;
   }
   connection->server = std::move(server->connection);
+  connection->destination = &destination;
   note_unasked(*connection, server->greeting);
   note_unasked(*connection, server->early);
   connection->retire_at = now() + lifetime(destination.settings()->max_lifetime);
