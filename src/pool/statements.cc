@@ -8,8 +8,7 @@ std::string ServerStatements::name_of(Number number) {
   return fmt::format("trunkline_{:x}", number);
 }
 
-ServerStatements::Number ServerStatements::find(const Statement& statement,
-                                                 uint64_t epoch_min) {
+ServerStatements::Number ServerStatements::find(const Statement& statement, uint64_t epoch_min) {
   auto found = by_content_.find(&statement);
   if (found == by_content_.end() || found->second->epoch < epoch_min) return kNone;
   entries_.splice(entries_.begin(), entries_, found->second);

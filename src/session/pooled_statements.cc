@@ -31,13 +31,12 @@ constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::opaque,
                                        Suspicion::temp_objects, Suspicion::reads_relations};
 
 // What they do is followed; that nobody else is hit by a mistake in that does not rest on it.
-constexpr sql::KindSet kSettingKinds = {
-    StatementKind::set,
-    StatementKind::set_role,
-    StatementKind::set_session_authorization,
-    StatementKind::set_session_characteristics,
-    StatementKind::reset,
-    StatementKind::reset_all};
+constexpr sql::KindSet kSettingKinds = {StatementKind::set,
+                                        StatementKind::set_role,
+                                        StatementKind::set_session_authorization,
+                                        StatementKind::set_session_characteristics,
+                                        StatementKind::reset,
+                                        StatementKind::reset_all};
 
 constexpr std::string_view kNoStatement = "trunkline_0";
 
