@@ -1,6 +1,7 @@
 #include "base/random.h"
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -60,6 +61,12 @@ std::string random_bytes(size_t count) {
 }
 
 // SplitMix64 (Steele, Lea, Flood 2014).
+uint64_t random_number() {
+  std::array<char, sizeof(uint64_t)> bytes;
+  fill_random(bytes);
+  return std::bit_cast<uint64_t>(bytes);
+}
+
 uint64_t FastRandom::next() {
   uint64_t z = (state_ += 0x9e3779b97f4a7c15);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;

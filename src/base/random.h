@@ -10,6 +10,7 @@ namespace trunkline {
 // has none: nothing that follows could be safe.
 void fill_random(std::span<char> bytes);
 std::string random_bytes(size_t count);
+uint64_t random_number();
 
 // A small fast generator for what is not a secret: jitter, sampling, simulations. Seeded runs
 // repeat exactly. One thread.

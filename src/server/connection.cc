@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tls/stream_io.h"
+#include "wire/builders.h"
 #include "wire/message_buffer.h"
 
 namespace trunkline::server {
@@ -109,6 +110,16 @@ io::Task<Attempt> attempt(const LoginContext& context, Endpoint endpoint, Encryp
 }
 
 }  // namespace
+
+void close(Connection& connection, bool can_hear) {
+  tls::Stream& stream = connection.stream;
+  if (!stream.is_open()) return;
+  std::string terminate;
+  wire::append_terminate(terminate);
+  iovec part{terminate.data(), terminate.size()};
+  if (can_hear) stream.send({&part, 1});
+  stream.close();
+}
 
 std::optional<Encryption> second_try(const Endpoint& endpoint, const Refusal& first,
                                      bool encrypted) {

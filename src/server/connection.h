@@ -19,6 +19,10 @@ struct Connection {
   CancelKey cancel_key;
 };
 
+// Says good-bye, if the server can hear it, as far as there is room: one that does not read notices
+// the close. Nothing happens when the stream is closed already.
+void close(Connection& connection, bool can_hear);
+
 struct LoggedIn {
   Connection connection;
   std::string greeting;  // for the client, see Login::take_greeting

@@ -1,8 +1,5 @@
 #include "session/connected.h"
 
-#include "server/cancel.h"
-#include "wire/builders.h"
-
 namespace trunkline::session {
 
 Session::Connected::Connected(Session& of, const route::Decision& decision,
@@ -21,12 +18,7 @@ void Session::Connected::cancel(std::move_only_function<void(bool sent)> done) {
 
 void Session::Connected::leave_server() {
   if (!server.stream.is_open()) return;
-  std::string terminate;
-  wire::append_terminate(terminate);
-  iovec part{terminate.data(), terminate.size()};
-  // As far as there is room: a server that does not read notices the close.
-  if (relay.server_can_hear()) server.stream.send({&part, 1});
-  server.stream.close();
+  server::close(server, relay.server_can_hear());
   server_count.leave();
 }
 

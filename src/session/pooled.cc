@@ -14,8 +14,7 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Pool
              .slab = of.environment_.slab,
              .desk = of.environment_.desk,
              .pools = of.environment_.process.pools,
-             .cells = cells,
-             .wait_timeout = decision.route->pool.wait_timeout},
+             .cells = cells},
             std::move(pool), machine,
             [this](const server::Connection& server) { send_cancel(server, [](bool) {}); }),
       early(std::move(early_bytes)) {}

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "pool/guard.h"
+#include "session/ended_by.h"
 #include "session/pooled.h"
 #include "session/session.h"
 #include "session/startup_settings.h"
@@ -82,10 +83,7 @@ std::string as_fatal(std::string_view body) {
 }
 
 server::Refusal lost() {
-  return {{.reason = Reason::server_closed,
-           .side = Side::server,
-           .sqlstate = sqlstate::kConnectionFailure,
-           .message = "server closed the connection unexpectedly"}};
+  return {*ended_by_server(Reason::server_closed)};
 }
 
 // Sets what the session wants, on a connection that nobody uses. The refusal is the server's.

@@ -162,7 +162,6 @@ class PooledMachine {
   void undo_changes(wire::Request failed);
   void note_sent(const sql::TextFacts& facts);
   void note_statement(const sql::Statement& statement);
-  sql::Syntax syntax() const { return syntax_; }
 
   // pooled_answers.cc
   Fate on_answer(char type, std::string_view body);

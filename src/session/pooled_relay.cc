@@ -4,18 +4,10 @@
 #include <cerrno>
 #include <utility>
 
+#include "session/ended_by.h"
 #include "session/relay.h"
 
 namespace trunkline::session {
-
-namespace {
-
-std::unique_ptr<Error> ended_by(Reason reason, Side side) {
-  return std::make_unique<Error>(
-      Error{.reason = reason, .side = side, .sqlstate = sqlstate::kSuccess, .message = ""});
-}
-
-}  // namespace
 
 PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& machine,
                          SendCancel send_cancel)
@@ -26,7 +18,6 @@ PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& 
       desk_(place.desk),
       pools_(place.pools),
       cells_(place.cells),
-      wait_timeout_(place.wait_timeout),
       pool_(std::move(pool)),
       machine_(machine),
       deadline_(place.waiter, wake::kDeadline),
@@ -166,7 +157,7 @@ bool PooledRelay::need_server() {
     to_server_.input = stash_;
     to_server_.lease.reset();
   }
-  deadline_.start(waiter_.loop().now() + wait_timeout_);
+  deadline_.start(waiter_.loop().now() + pool_->destination().settings()->wait_timeout);
   pool_->wait(*this);
   return server_ != nullptr;
 }
@@ -318,14 +309,8 @@ void PooledRelay::client_lost(Reason reason) {
 void PooledRelay::server_lost(ssize_t result) {
   bool said_why = machine_.server_said_fatal();
   if (!client_gone_) {
-    end_ = ended_by(said_why      ? Reason::server_error
-                    : result == 0 ? Reason::server_closed
-                                  : Reason::server_io_error,
-                    Side::server);
-    if (!said_why) {
-      end_->sqlstate = sqlstate::kConnectionFailure;
-      end_->message = "server closed the connection unexpectedly";
-    }
+    Reason reason = result == 0 ? Reason::server_closed : Reason::server_io_error;
+    end_ = said_why ? ended_by(Reason::server_error, Side::server) : ended_by_server(reason);
   }
   abandon();
   ended_ = to_client_.pieces.empty() || client_gone_;

@@ -35,7 +35,6 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
     pool::Desk& desk;
     pool::Registry& pools;
     observe::Cell* cells;  // of `kRouteMetrics`
-    Duration wait_timeout;
   };
 
   // Asks the server to cancel; `end_cancel` when that is over. Called for who is gone.
@@ -117,7 +116,6 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   pool::Desk& desk_;
   pool::Registry& pools_;
   observe::Cell* cells_;
-  const Duration wait_timeout_;
   pool::PoolPtr pool_;
   PooledMachine& machine_;
   io::Timer deadline_;

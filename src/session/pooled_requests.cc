@@ -193,7 +193,7 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Instant,
   unnamed_ = server_->unnamed = nullptr;  // exec_simple_query drops it
   if (front.is_whole()) {
     std::shared_ptr<const sql::TextFacts> facts =
-        cache_.get(front.body(), nullptr, syntax())->facts;
+        cache_.facts_of(first_name(front.body()), syntax_);
     note_sent(*facts);
     running_.push_back(std::move(facts));
   } else {
@@ -213,7 +213,7 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Instant,
   size_t name_bytes = std::min(name.size() + 1, front.body().size());
   pool::StatementPtr statement;
   if (front.is_whole()) {
-    statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax());
+    statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax_);
   } else {
     // Too long to be known again: it stays where it is, and the session with it.
     pins_.add(Pin::long_statement);

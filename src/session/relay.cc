@@ -3,16 +3,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "session/ended_by.h"
+
 namespace trunkline::session {
-
-namespace {
-
-std::unique_ptr<Error> ended_by(Reason reason, Side side) {
-  return std::make_unique<Error>(
-      Error{.reason = reason, .side = side, .sqlstate = sqlstate::kSuccess, .message = ""});
-}
-
-}  // namespace
 
 Relay::Relay(tls::Stream& client, tls::Stream& server, RelayMachine& machine, io::Waiter& waiter,
              Slab& slab, observe::Cell* cells)
@@ -209,11 +202,7 @@ void Relay::take(Flow& flow) {
 void Relay::note_end(Reason reason, Side side) {
   if (end_noted_) return;
   end_noted_ = true;
-  end_ = ended_by(reason, side);
-  if (side == Side::server) {
-    end_->sqlstate = sqlstate::kConnectionFailure;
-    end_->message = "server closed the connection unexpectedly";
-  }
+  end_ = side == Side::server ? ended_by_server(reason) : ended_by(reason, side);
 }
 
 // All that was received has been passed on. A client's end of file is passed on as such: the server

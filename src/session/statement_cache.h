@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "pool/statements.h"
+#include "sql/facts_cache.h"
 #include "sql/lexer.h"
 
 namespace trunkline::session {
@@ -14,10 +15,15 @@ namespace trunkline::session {
 // thread.
 class StatementCache {
  public:
+  StatementCache();
+
   static constexpr size_t kBytesMax = 16 << 20;
 
-  // Of a text, with what stands behind it in the message (of a Parse: the types), under the
-  // settings it is prepared with (null for a Query, which is not kept).
+  // Of the text of a Query.
+  std::shared_ptr<const sql::TextFacts> facts_of(std::string_view text, sql::Syntax syntax) {
+    return facts_.get(text, syntax);
+  }
+  // Of the text of a Parse and the types behind it, under the settings it is prepared with.
   pool::StatementPtr get(std::string_view body, const pool::SettingsPtr& settings,
                          sql::Syntax syntax);
 
@@ -31,6 +37,7 @@ class StatementCache {
     size_t operator()(const Key& key) const;
   };
 
+  sql::FactsCache facts_;
   std::unordered_multimap<Key, pool::StatementPtr, Hash> statements_;
   size_t bytes_ = 0;
 };

@@ -1,12 +1,11 @@
 #include "worker/desk.h"
 
 #include <array>
-#include <random>
 #include <utility>
 
+#include "base/random.h"
 #include "observe/log.h"
 #include "upstream/reach.h"
-#include "wire/builders.h"
 #include "wire/messages.h"
 
 namespace trunkline::worker {
@@ -16,8 +15,9 @@ namespace {
 // Connections that were opened together do not all end together.
 Duration lifetime(Duration max) {
   constexpr int kShare = 10;
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return max - Duration(std::uniform_int_distribution<int64_t>(0, max.count() / kShare)(random));
+  thread_local FastRandom random(random_number());
+  auto share = static_cast<uint64_t>(max.count() / kShare);
+  return max - Duration(static_cast<int64_t>(random.below(share + 1)));
 }
 
 // What a server may say to somebody who asks nothing. False when it is anything else, or not whole.
@@ -112,14 +112,8 @@ bool Desk::is_alive(pool::Connection& connection) {
 }
 
 void Desk::close(pool::ConnectionPtr connection) {
-  tls::Stream& stream = connection->server.stream;
-  if (!stream.is_open()) return;
-  std::string terminate;
-  wire::append_terminate(terminate);
-  iovec part{terminate.data(), terminate.size()};
-  // As far as there is room: a server that does not read notices the close.
-  if (connection->scanner.at_boundary() && !stream.has_unsent()) stream.send({&part, 1});
-  stream.close();
+  bool can_hear = connection->scanner.at_boundary() && !connection->server.stream.has_unsent();
+  server::close(connection->server, can_hear);
 }
 
 io::Task<> Desk::tend() {
