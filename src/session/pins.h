@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
+
+#include "base/flags.h"
 
 namespace trunkline::session {
 
@@ -22,39 +23,14 @@ enum class Pin : uint16_t {
   long_statement = 1U << 10,
 };
 
-class Pins {
- public:
-  constexpr Pins() = default;
-  constexpr Pins(Pin pin) : bits_(static_cast<uint16_t>(pin)) {}  // NOLINT: a set of one
-  static constexpr Pins from_bits(uint16_t bits) {
-    Pins pins;
-    pins.bits_ = bits;
-    return pins;
-  }
-
-  constexpr bool none() const { return bits_ == 0; }
-  constexpr bool has(Pin pin) const { return (bits_ & static_cast<uint16_t>(pin)) != 0; }
-  constexpr bool has_any_of(Pins some) const { return (bits_ & some.bits_) != 0; }
-  constexpr void add(Pins more) { bits_ |= more.bits_; }
-  constexpr void remove(Pins some) { bits_ &= static_cast<uint16_t>(~some.bits_); }
-  constexpr uint16_t bits() const { return bits_; }
-  bool operator==(const Pins&) const = default;
-
- private:
-  uint16_t bits_ = 0;
-};
-
-constexpr Pins operator|(Pins a, Pins b) {
-  a.add(b);
-  return a;
-}
+using Pins = Flags<Pin>;
 constexpr Pins operator|(Pin a, Pin b) {
-  return Pins(a) | Pins(b);
+  return {a, b};
 }
 
 // Whether they are still there is for the server to say: `kProbe`.
-inline constexpr Pins kProbedPins = Pin::temporary_object | Pin::held_cursor | Pin::advisory_lock |
-                                    Pins(Pin::listen) | Pins(Pin::prepared);
+inline constexpr Pins kProbedPins = {Pin::temporary_object, Pin::held_cursor, Pin::advisory_lock,
+                                     Pin::listen, Pin::prepared};
 
 // One row of one number: the bits of `kProbedPins` that hold for this server connection. Asked
 // outside of a transaction, where every lock is the session's. Then a row for each setting of the

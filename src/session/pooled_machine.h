@@ -107,7 +107,7 @@ class PooledMachine {
   void trim();
 
  private:
-  static constexpr Pins kSpoilingPins = Pins(Pin::random_seed) | Pins(Pin::long_statement);
+  static constexpr Pins kSpoilingPins{Pin::random_seed, Pin::long_statement};
 
   // Of the messages that are gathered.
   static constexpr uint32_t kGatheredBytesMax = 64 * 1024;

@@ -119,7 +119,7 @@ void SuspicionWatch::on_word(Word word) {
       break;
     case Word::uescape:
       // The name before was read with the wrong escapes.
-      if (last_.kind == TokenKind::quoted_identifier) suspect(Suspicions::all());
+      if (last_.kind == TokenKind::quoted_identifier) suspect(kAllSuspicions);
       break;
     default:
       break;

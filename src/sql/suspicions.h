@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
+
+#include "base/flags.h"
 
 namespace trunkline::sql {
 
@@ -37,44 +38,13 @@ enum class Suspicion : uint32_t {
   set_config_local = 1U << 16,
 };
 
-class Suspicions {
- public:
-  constexpr Suspicions() = default;
-  // A set of one, also implicitly.
-  constexpr Suspicions(Suspicion one) : bits_(static_cast<uint32_t>(one)) {}
-  constexpr Suspicions(std::initializer_list<Suspicion> some) {
-    for (Suspicion one : some) add(one);
-  }
-  // For a text that could not be followed.
-  static constexpr Suspicions all() {
-    Suspicions every;
-    every.bits_ = (static_cast<uint32_t>(Suspicion::set_config_local) << 1) - 1;
-    return every;
-  }
-
-  constexpr void add(Suspicions more) { bits_ |= more.bits_; }
-  constexpr bool has(Suspicion one) const { return (bits_ & static_cast<uint32_t>(one)) != 0; }
-  constexpr bool has_any_of(Suspicions some) const { return (bits_ & some.bits_) != 0; }
-  constexpr bool none() const { return bits_ == 0; }
-  constexpr uint32_t bits() const { return bits_; }
-  constexpr Suspicions without(Suspicions some) const {
-    Suspicions rest;
-    rest.bits_ = bits_ & ~some.bits_;
-    return rest;
-  }
-  bool operator==(const Suspicions&) const = default;
-
- private:
-  uint32_t bits_ = 0;
-};
-
-constexpr Suspicions operator|(Suspicions a, Suspicions b) {
-  a.add(b);
-  return a;
-}
+using Suspicions = Flags<Suspicion>;
 constexpr Suspicions operator|(Suspicion a, Suspicion b) {
-  return Suspicions(a) | Suspicions(b);
+  return {a, b};
 }
+// For a text that could not be followed.
+inline constexpr Suspicions kAllSuspicions =
+    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::set_config_local) << 1) - 1);
 
 // They tell something about the statement, but nothing of the session needs to be looked at.
 inline constexpr Suspicions kHarmlessSuspicions = {

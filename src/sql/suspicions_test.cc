@@ -197,11 +197,11 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Suspected, OfAMisreadNameIsEverything) {
   EXPECT_EQ(TextFacts::of("select U&\"!0073et_config\" uescape '!' ('a')", {})->suspicions(),
-            Suspicions::all());
+            kAllSuspicions);
   std::string tag(Lexer::kTagBytesMax + 1, 't');
   auto facts = TextFacts::of("select $" + tag + "$ $" + tag + "$", {});
   EXPECT_EQ(facts->outcome(), Lexer::Outcome::unclear);
-  EXPECT_EQ(facts->suspicions(), Suspicions::all());
+  EXPECT_EQ(facts->suspicions(), kAllSuspicions);
   EXPECT_FALSE(facts->is_plain());
 }
 

@@ -21,7 +21,7 @@ class FactsBuilder final : public StatementSink {
   void finish(Lexer::Outcome outcome) {
     facts_->outcome_ = outcome;
     if (outcome == Lexer::Outcome::unclear) {
-      facts_->suspicions_ = Suspicions::all();
+      facts_->suspicions_ = kAllSuspicions;
       facts_->kinds_.add(StatementKind::other);
     }
     facts_->plain_kinds_ = facts_->kinds_.is_within(kPlainKinds);
