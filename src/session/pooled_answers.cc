@@ -1,4 +1,3 @@
-#include <charconv>
 #include <utility>
 
 #include "base/text.h"
@@ -22,9 +21,6 @@ constexpr std::string_view kParseComplete("1\0\0\0\4", 5);
 constexpr std::string_view kCloseComplete("3\0\0\0\4", 5);
 constexpr std::string_view kReadyIdle("Z\0\0\0\5I", 6);
 constexpr std::string_view kReady("Z\0\0\0\5", 5);
-
-// No statement is ever called so.
-constexpr std::string_view kNoStatement = "trunkline_0";
 
 constexpr size_t kPiecesOfOne = 4;
 
@@ -79,7 +75,7 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
       if (fate != Fate::swallow) ++messages;
       bool goes_on = fate == Fate::pass && !is_due();
       if (!goes_on) stopped_at = body;
-      return fate == Fate::pass && goes_on;
+      return goes_on;
     });
     if (messages > 0) tally_.on_server_messages(messages);
     out.add(input.substr(0, passed));
@@ -112,7 +108,6 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
   }
 }
 
-// A message that is not whole in the input.
 // Whether a message counts for nothing before it is known whole.
 bool PooledMachine::must_be_whole(wire::Header header) const {
   if (header.length > kGatheredBytesMax) return false;
@@ -229,33 +224,6 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
   return Fate::pass;
 }
 
-// To a request of ours.
-void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution& answer) {
-  // A statement of the client's that was prepared again; the guard's own have no owner.
-  if (message == type::kParseComplete && answer.entry.owner != 0) on_change_confirmed();
-  if (message != type::kReadyForQuery) return;
-  // An error of the probe has told nothing.
-  if (std::exchange(probing_, false) && probed_) settings_.learn(std::exchange(found_, {}));
-  // A ROLLBACK of ours, for a client that is gone.
-  if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
-  in_block_ = answer.status != TransactionStatus::idle;
-  if (!in_block_ && !settings_.server_differs()) server_->settings = settings_.current();
-}
-
-// First the pins, in a row of one number; then what is set in the session, a row for each setting.
-void PooledMachine::on_probed(const std::vector<std::string_view>& row) {
-  if (row.size() == 1) {
-    uint16_t bits = 0;
-    std::from_chars(row[0].data(), row[0].data() + row[0].size(), bits);
-    pins_.remove(kProbedPins);
-    pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
-    found_ = {};
-    probed_ = true;
-  } else if (row.size() == 2) {
-    found_.set(row[0], std::string(row[1]));
-  }
-}
-
 // The server tells what differs from what it told last, whoever listened then. So the client is
 // told before its ReadyForQuery, as PostgreSQL does, and what differs from what *it* was told.
 PooledMachine::Fate PooledMachine::on_parameter_status(std::string_view body) {
@@ -348,6 +316,11 @@ void PooledMachine::note_ddl() {
   if (server_->destination != nullptr) server_->destination->on_ddl();
 }
 
+void PooledMachine::forget_running() {
+  running_.clear();
+  running_done_ = statement_ = 0;
+}
+
 void PooledMachine::end_running() {
   if (running_done_ < running_.size()) ++running_done_;
   statement_ = 0;
@@ -358,8 +331,7 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::str
   undo_changes(entry.request);
   settings_.on_error(in_block_);
   to_be_told_ = true;
-  running_.clear();
-  running_done_ = statement_ = 0;
+  forget_running();
   if (guard) {
     // Nothing of the client's runs now: the server skips to Sync. A Query brings none.
     pool::guard_failed(*server_);
@@ -380,8 +352,7 @@ bool PooledMachine::tells_our_names(std::string_view body) {
   if (at == std::string_view::npos) return false;
   size_t end = body.find('"', at + 1);
   if (end == std::string_view::npos) return false;
-  std::string_view ours = body.substr(at + 1, end - at - 1);
-  if (!ours.starts_with("trunkline_") || named_done_ >= named_.size()) return false;
+  if (named_done_ >= named_.size()) return false;
   replacement_.clear();
   wire::MessageBuilder(replacement_, type::kErrorResponse)
       .bytes(body.substr(0, at + 1))
@@ -397,8 +368,7 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   bool ours = std::exchange(guard_failed_, false);
   if (ours) in_block_ = false;
   unit_open_ = false;
-  running_.clear();
-  running_done_ = statement_ = 0;
+  forget_running();
   changes_.clear();
   changes_done_ = 0;
   mistakes_.clear();
@@ -421,97 +391,6 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   char shown = static_cast<char>(ours ? TransactionStatus::idle : status);
   replacement_.append(kReady).push_back(shown);
   return Fate::replace;
-}
-
-bool PooledMachine::may_leave() const {
-  if (server_ == nullptr || awaiting() || unit_open_ || in_block_) return false;
-  if (reader_.in_body() || server_->scanner.body_left() > 0) return false;
-  if (server_->spoilt) return server_->queue.empty();
-  return server_->queue.idle() && !suspected_ && pins_.none();
-}
-
-bool PooledMachine::has_own_request() const {
-  if (server_ == nullptr) return false;
-  if (wants_sync_) return true;
-  const ResponseQueue& queue = server_->queue;
-  bool rests = queue.empty() && !unit_open_ && !in_block_ && !server_->spoilt;
-  return rests && (queue.in_doubt() || (suspected_ && queue.idle()));
-}
-
-void PooledMachine::append_own_request(Pieces& out) {
-  std::string request;
-  if (std::exchange(wants_sync_, false)) {
-    wire::append_sync(request);
-    server_->queue.push(Request::sync, identity_.session);
-  } else {
-    // In doubt, any answer will do.
-    probing_ = !server_->queue.in_doubt();
-    if (probing_) suspected_ = probed_ = false;
-    wire::append_query(request, probing_ ? kProbe : "");
-    server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
-    server_->unnamed = nullptr;  // a Query drops it; the client's is another matter
-  }
-  kept_.clear();
-  out.add(keep(std::move(request)));
-}
-
-void PooledMachine::refuse_next(const Error& error) {
-  refusing_ = true;
-  refusal_.clear();
-  wire::append_error(refusal_, error);
-}
-
-PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
-  if (server_ == nullptr) return Cleaning::done;
-  if (reader_.in_body() || server_->spoilt || has_spoilt()) return Cleaning::useless;
-  ResponseQueue& queue = server_->queue;
-  std::string request;
-  auto query = [&](std::string_view sql) {
-    only_reads_ = false;  // what runs now is ours
-    wire::append_query(request, sql);
-    queue.push(Request::query, 0, ResponseQueue::kSwallow);
-    server_->unnamed = nullptr;
-  };
-  if (queue.in_copy_in()) {
-    {
-      wire::MessageBuilder(request, wire::client_message::kCopyFail).c_string("client is gone");
-    }
-    queue.push(Request::copy_end, 0);
-  }
-  if (!awaiting() && (unit_open_ || !queue.empty())) {
-    // What ran without a Sync is undone, as when a client of PostgreSQL's own goes: so it fails.
-    wire::append_bind(request, "", kNoStatement, {});
-    queue.push(Request::bind, identity_.session);
-    wire::append_sync(request);
-    queue.push(Request::sync, identity_.session);
-  } else if (!awaiting() && queue.status() != TransactionStatus::idle) {
-    query("ROLLBACK");
-  } else if (!awaiting() && (suspected_ || !pins_.none())) {
-    // It drops what the guard and others have prepared, too.
-    query("DISCARD ALL");
-    suspected_ = false;
-    pins_ = {};
-    pool::forget_guards(*server_);
-    server_->statements.clear();
-    server_->unproven = false;
-    settings_ = SessionSettings(nullptr);
-  }
-  if (request.empty()) return !awaiting() && queue.idle() ? Cleaning::done : Cleaning::under_way;
-  kept_.clear();
-  out.add(keep(std::move(request)));
-  return Cleaning::under_way;
-}
-
-void PooledMachine::trim() {
-  reader_.trim();
-  kept_.clear();
-  if (server_ != nullptr) return;
-  // A few are kept: the next transaction needs as many.
-  constexpr size_t kKept = 4;
-  if (running_.capacity() > kKept) running_ = {};
-  if (changes_.capacity() > kKept) changes_ = {};
-  if (named_.capacity() > kKept) named_ = {};
-  if (portals_.capacity() > kKept) portals_ = {};
 }
 
 }  // namespace trunkline::session

@@ -59,7 +59,6 @@ class PooledMachine {
   // From here on the session uses this connection, until `detach`.
   void attach(pool::Connection& server);
   void detach();
-  pool::Connection* server() const { return server_; }
 
   // `input` loses what is dealt with; its bytes and those of `scratch` must stay until `out` is
   // written. Not to be called before `out` is empty.
@@ -82,9 +81,9 @@ class PooledMachine {
   bool has_own_request() const;
   void append_own_request(Pieces& out);
   Pins pins() const { return pins_; }
-  // What the session has left on the connection cannot be taken away again.
   // New sessions may begin with other settings than those before, from what this one has run.
   bool take_defaults_changed() { return std::exchange(defaults_changed_, false); }
+  // What the session has left on the connection cannot be taken away again.
   bool has_spoilt() const { return pins_.has_any_of(kSpoilingPins); }
 
   // The client is gone: ends what it has begun, so that the connection may be kept. To be asked
@@ -109,6 +108,8 @@ class PooledMachine {
  private:
   static constexpr Pins kSpoilingPins{Pin::random_seed, Pin::long_statement};
 
+  // `ServerStatements::name_of(kNone)`: no statement is ever called so.
+  static constexpr std::string_view kNoStatement = "trunkline_0";
   // Of the messages that are gathered.
   static constexpr uint32_t kGatheredBytesMax = 64 * 1024;
 
@@ -136,20 +137,22 @@ class PooledMachine {
                     Pieces& out);
   std::string_view keep(std::string bytes);
   std::string_view scratch(std::string_view bytes);
-  Verdict on_query(std::string_view& input, Instant now, Pieces& out);
-  Verdict on_parse(std::string_view& input, Instant now, Pieces& out);
-  Verdict on_bind(std::string_view& input, Instant now, Pieces& out);
-  Verdict on_describe(std::string_view& input, Instant now, Pieces& out);
-  Verdict on_close(std::string_view& input, Instant now, Pieces& out);
-  Verdict on_execute(std::string_view& input, Instant now, Pieces& out);
+  Verdict on_query(std::string_view& input, Pieces& out);
   Verdict on_sync(std::string_view& input, Instant now, Pieces& out);
   Verdict on_copy(std::string_view& input, Pieces& out);
-  bool is_failed() const;
-  bool cannot_prepare_now(const pool::Statement& statement);
-  Verdict fail_aborted(std::string_view& input, Pieces& out);
   Verdict on_refused(char message, std::string_view& input);
-  Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
   Verdict refuse(Error error);
+
+  // pooled_extended.cc
+  Verdict on_parse(std::string_view& input, Pieces& out);
+  Verdict on_bind(std::string_view& input, Pieces& out);
+  Verdict on_describe(std::string_view& input, Pieces& out);
+  Verdict on_close(std::string_view& input, Pieces& out);
+  Verdict on_execute(std::string_view& input, Pieces& out);
+  bool is_failed() const;
+  bool is_prepared(std::string_view name, const pool::Statement& statement);
+  Verdict fail_aborted(std::string_view& input, Pieces& out);
+  Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
 
   // pooled_statements.cc
   pool::StatementPtr statement_named(std::string_view name) const;
@@ -165,8 +168,6 @@ class PooledMachine {
 
   // pooled_answers.cc
   Fate on_answer(char type, std::string_view body);
-  void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
-  void on_probed(const std::vector<std::string_view>& row);
   void on_broken_message(const wire::Piece& piece, Pieces& out);
   void on_more(const wire::Piece& piece, Pieces& out);
   void end_gathering(Pieces& out);
@@ -179,6 +180,7 @@ class PooledMachine {
   std::string news();
   void learn_reported();
   void on_completed(std::string_view tag);
+  void forget_running();
   void end_running();
   void note_ddl();
   Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
@@ -186,6 +188,10 @@ class PooledMachine {
   Fate on_ready(wire::TransactionStatus status);
   void take_due(Pieces& out);
   void update_syntax();
+
+  // pooled_own.cc
+  void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
+  void on_probed(const std::vector<std::string_view>& row);
 
   const Identity identity_;
   RelayTally tally_;

@@ -38,8 +38,6 @@ constexpr sql::KindSet kSettingKinds = {StatementKind::set,
                                         StatementKind::reset,
                                         StatementKind::reset_all};
 
-constexpr std::string_view kNoStatement = "trunkline_0";
-
 }  // namespace
 
 pool::StatementPtr PooledMachine::statement_named(std::string_view name) const {

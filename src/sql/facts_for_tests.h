@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,15 @@
 #include "sql/text_facts.h"
 
 namespace trunkline::sql {
+
+// A text and what is to be said of it.
+struct Case {
+  std::string text;
+  std::string facts;
+  Syntax syntax = {};
+
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.text; }
+};
 
 inline std::string describe_modes(const TransactionModes& modes) {
   static constexpr const char* kLevels[] = {"uncommitted", "committed", "repeatable",

@@ -1,19 +1,10 @@
 #include <gtest/gtest.h>
-#include <ostream>
 #include <string>
 
 #include "sql/facts_for_tests.h"
 
 namespace trunkline::sql {
 namespace {
-
-struct Case {
-  std::string text;
-  std::string facts;
-  Syntax syntax = {};
-
-  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.text; }
-};
 
 class Set : public testing::TestWithParam<Case> {};
 

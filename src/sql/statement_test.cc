@@ -1,21 +1,12 @@
 #include "sql/statement.h"
 
 #include <gtest/gtest.h>
-#include <ostream>
 #include <string>
 
 #include "sql/facts_for_tests.h"
 
 namespace trunkline::sql {
 namespace {
-
-struct Case {
-  std::string text;
-  std::string facts;
-  Syntax syntax = {};
-
-  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.text; }
-};
 
 class Read : public testing::TestWithParam<Case> {};
 

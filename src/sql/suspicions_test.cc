@@ -23,21 +23,13 @@ std::string list(Suspicions suspicions) {
   return out;
 }
 
-struct Case {
-  std::string text;
-  std::string suspicions;
-  Syntax syntax = {};
-
-  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.text; }
-};
-
 class Suspected : public testing::TestWithParam<Case> {};
 
 TEST_P(Suspected, IsWhatTheWordsSay) {
   const Case& c = GetParam();
-  EXPECT_EQ(list(TextFacts::of(c.text, c.syntax)->suspicions()), c.suspicions) << c.text;
+  EXPECT_EQ(list(TextFacts::of(c.text, c.syntax)->suspicions()), c.facts) << c.text;
   std::string odd = oddly_written(c.text, c.syntax);
-  EXPECT_EQ(list(TextFacts::of(odd, c.syntax)->suspicions()), c.suspicions) << odd;
+  EXPECT_EQ(list(TextFacts::of(odd, c.syntax)->suspicions()), c.facts) << odd;
 }
 
 INSTANTIATE_TEST_SUITE_P(

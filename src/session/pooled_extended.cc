@@ -1,0 +1,223 @@
+#include <algorithm>
+#include <utility>
+
+#include "session/pooled_machine.h"
+
+// The extended protocol's requests: the client's names of statements become those that the server
+// knows.
+namespace trunkline::session {
+
+using wire::Request;
+using wire::ResponseQueue;
+
+namespace {
+
+// What a failed transaction still takes (postgres.c: IsTransactionExitStmt).
+bool ends_transaction(const pool::Statement& statement) {
+  static constexpr sql::KindSet kExits = {sql::StatementKind::commit, sql::StatementKind::rollback,
+                                          sql::StatementKind::rollback_to,
+                                          sql::StatementKind::prepare_transaction};
+  return statement.facts != nullptr && statement.facts->statement_count() == 1 &&
+         statement.facts->kinds().is_within(kExits);
+}
+
+std::string_view first_name(std::string_view body) {
+  return body.substr(0, body.find('\0'));
+}
+
+}  // namespace
+
+PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& out) {
+  const FrontReader::Front& front = reader_.front();
+  std::string name(first_name(front.body()));
+  size_t name_bytes = std::min(name.size() + 1, front.body().size());
+  pool::StatementPtr statement;
+  if (front.is_whole()) {
+    statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax_);
+  } else {
+    // Too long to be known again: it stays where it is, and the session with it.
+    pins_.add(Pin::long_statement);
+    auto alone = std::make_shared<pool::Statement>();
+    alone->hash = reinterpret_cast<uintptr_t>(alone.get());
+    alone->parse = std::to_string(alone->hash);
+    statement = std::move(alone);
+  }
+  if (name.empty()) {
+    changes_.push_back({.name = "", .before = std::exchange(unnamed_, statement)});
+    server_->unnamed = statement;
+    ask(Request::parse);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  pool::StatementPtr before = statement_named(name);
+  if (is_failed() && !ends_transaction(*statement)) {
+    // The server refuses it before it looks at the name.
+    changes_.push_back({.name = std::move(name), .before = std::move(before)});
+    ask(Request::parse);
+    pass_renamed(input, std::string(kNoStatement) + '\0', name_bytes, out);
+    return Verdict::go_on;
+  }
+  if (before != nullptr) {
+    // The server looks at the text first, and then finds that there is one already.
+    std::string taken = server_name(before, out) + '\0';
+    named_.push_back(name);
+    changes_.push_back({.name = std::move(name), .before = std::move(before)});
+    ask(Request::parse, ResponseQueue::kNamed);
+    pass_renamed(input, taken, name_bytes, out);
+    return Verdict::go_on;
+  }
+  // After DDL a Parse gets a fresh plan, as it would from PostgreSQL.
+  bool is_known =
+      server_->statements.find(*statement, ddl_epoch()) != pool::ServerStatements::kNone;
+  statements_[name] = statement;
+  changes_.push_back({.name = std::move(name), .made = is_known ? nullptr : statement});
+  if (is_known) {
+    ask(Request::parse, ResponseQueue::kByProxy);
+    skip(input);
+    return Verdict::go_on;
+  }
+  std::string ours = add_to_server(statement, out) + '\0';
+  ask(Request::parse);
+  pass_renamed(input, ours, name_bytes, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& out) {
+  std::string_view body = reader_.front().body();
+  size_t portal_end = body.find('\0');
+  size_t name_end =
+      portal_end == std::string_view::npos ? portal_end : body.find('\0', portal_end + 1);
+  if (name_end == std::string_view::npos) {
+    // Malformed, which the server says best; or names beyond any sense.
+    if (reader_.front().is_whole()) {
+      ask(Request::bind);
+      pass(input, out);
+      return Verdict::go_on;
+    }
+    return refuse({.reason = Reason::client_protocol_error,
+                   .side = Side::client,
+                   .sqlstate = sqlstate::kProtocolViolation,
+                   .message = "the names in a Bind message are too long"});
+  }
+  std::string portal(body.substr(0, portal_end));
+  std::string_view name = body.substr(portal_end + 1, name_end - portal_end - 1);
+  pool::StatementPtr statement = statement_named(name);
+  if (statement == nullptr) return fail_without(name, input, out);
+  if (portal.empty()) {
+    unnamed_portal_ = statement;
+  } else {
+    portals_.push_back({portal, statement});
+  }
+  if (!is_prepared(name, *statement) && is_failed() && !ends_transaction(*statement)) {
+    return fail_aborted(input, out);
+  }
+  if (name.empty()) {
+    if (!is_prepared(name, *statement)) prepare_again(statement, "", out);
+    ask(Request::bind);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  std::string names = portal + '\0' + server_name(statement, out) + '\0';
+  named_.emplace_back(name);
+  ask(Request::bind, ResponseQueue::kNamed);
+  pass_renamed(input, names, name_end + 1, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Pieces& out) {
+  std::string_view body = reader_.front().body();
+  if (!body.starts_with('S')) {
+    ask(Request::describe);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  std::string_view name = first_name(body.substr(1));
+  pool::StatementPtr statement = statement_named(name);
+  if (statement == nullptr) return fail_without(name, input, out);
+  if (!is_prepared(name, *statement) && is_failed() && !ends_transaction(*statement)) {
+    return fail_aborted(input, out);
+  }
+  if (name.empty()) {
+    if (!is_prepared(name, *statement)) prepare_again(statement, "", out);
+    ask(Request::describe);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  std::string names = "S" + server_name(statement, out) + '\0';
+  size_t names_before = std::min(name.size() + 2, body.size());
+  named_.emplace_back(name);
+  ask(Request::describe, ResponseQueue::kNamed);
+  pass_renamed(input, names, names_before, out);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_close(std::string_view& input, Pieces& out) {
+  std::string_view body = reader_.front().body();
+  if (!body.starts_with('S')) {
+    changes_.push_back({.of_client = false});
+    ask(Request::close);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  // The server keeps it for others; that there is none is no error.
+  std::string name(first_name(body.substr(1)));
+  pool::StatementPtr before;
+  if (name.empty()) {
+    before = std::exchange(unnamed_, nullptr);
+  } else if (auto found = statements_.find(name); found != statements_.end()) {
+    before = std::move(found->second);
+    statements_.erase(found);
+  }
+  changes_.push_back({.name = std::move(name), .before = std::move(before)});
+  ask(Request::close, ResponseQueue::kByProxy);
+  skip(input);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces& out) {
+  std::string_view name = first_name(reader_.front().body());
+  pool::StatementPtr statement = name.empty() ? unnamed_portal_ : nullptr;
+  for (const Portal& portal : portals_) {
+    if (!name.empty() && portal.name == name) statement = portal.statement;
+  }
+  if (statement != nullptr && statement->facts != nullptr) {
+    note_sent(*statement->facts);
+    running_.push_back(statement->facts);
+  } else {
+    // A cursor of SQL, or one that was not seen: what it does was noticed when it was declared.
+    only_reads_ = false;
+    running_.push_back(nullptr);
+  }
+  ask(Request::execute);
+  pass(input, out);
+  return Verdict::go_on;
+}
+
+bool PooledMachine::is_failed() const {
+  return server_->queue.status() == wire::TransactionStatus::failed;
+}
+
+// On this connection, as the client means it.
+bool PooledMachine::is_prepared(std::string_view name, const pool::Statement& statement) {
+  if (name.empty()) return server_->unnamed == unnamed_;
+  return server_->statements.find(statement) != pool::ServerStatements::kNone;
+}
+
+// A statement that this connection does not know yet: in a failed transaction it would not run.
+PooledMachine::Verdict PooledMachine::fail_aborted(std::string_view& input, Pieces& out) {
+  let_fail("25P02",
+           "current transaction is aborted, commands ignored until end of transaction block", out);
+  skip(input);
+  return Verdict::go_on;
+}
+
+PooledMachine::Verdict PooledMachine::fail_without(std::string_view name, std::string_view& input,
+                                                   Pieces& out) {
+  std::string which = name.empty() ? "unnamed prepared statement"
+                                   : "prepared statement \"" + std::string(name) + "\"";
+  let_fail("26000", which + " does not exist", out);
+  skip(input);
+  return Verdict::go_on;
+}
+
+}  // namespace trunkline::session

@@ -1,0 +1,130 @@
+#include <charconv>
+#include <utility>
+
+#include "pool/guard.h"
+#include "session/pooled_machine.h"
+#include "wire/builders.h"
+#include "wire/messages.h"
+
+// What the proxy asks for itself, before a connection goes on to somebody else: whether the session
+// may leave it, what it has left there, and what a client that is gone has not ended.
+namespace trunkline::session {
+
+namespace type = wire::server_message;
+using wire::Request;
+using wire::ResponseQueue;
+using wire::TransactionStatus;
+
+bool PooledMachine::may_leave() const {
+  if (server_ == nullptr || awaiting() || unit_open_ || in_block_) return false;
+  if (reader_.in_body() || server_->scanner.body_left() > 0) return false;
+  if (server_->spoilt) return server_->queue.empty();
+  return server_->queue.idle() && !suspected_ && pins_.none();
+}
+
+bool PooledMachine::has_own_request() const {
+  if (server_ == nullptr) return false;
+  if (wants_sync_) return true;
+  const ResponseQueue& queue = server_->queue;
+  bool rests = queue.empty() && !unit_open_ && !in_block_ && !server_->spoilt;
+  return rests && (queue.in_doubt() || (suspected_ && queue.idle()));
+}
+
+void PooledMachine::append_own_request(Pieces& out) {
+  std::string request;
+  if (std::exchange(wants_sync_, false)) {
+    wire::append_sync(request);
+    server_->queue.push(Request::sync, identity_.session);
+  } else {
+    // In doubt, any answer will do.
+    probing_ = !server_->queue.in_doubt();
+    if (probing_) suspected_ = probed_ = false;
+    wire::append_query(request, probing_ ? kProbe : "");
+    server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
+    server_->unnamed = nullptr;  // a Query drops it; the client's is another matter
+  }
+  kept_.clear();
+  out.add(keep(std::move(request)));
+}
+
+PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
+  if (server_ == nullptr) return Cleaning::done;
+  if (reader_.in_body() || server_->spoilt || has_spoilt()) return Cleaning::useless;
+  ResponseQueue& queue = server_->queue;
+  std::string request;
+  auto query = [&](std::string_view sql) {
+    only_reads_ = false;  // what runs now is ours
+    wire::append_query(request, sql);
+    queue.push(Request::query, 0, ResponseQueue::kSwallow);
+    server_->unnamed = nullptr;
+  };
+  if (queue.in_copy_in()) {
+    {
+      wire::MessageBuilder(request, wire::client_message::kCopyFail).c_string("client is gone");
+    }
+    queue.push(Request::copy_end, 0);
+  }
+  if (!awaiting() && (unit_open_ || !queue.empty())) {
+    // What ran without a Sync is undone, as when a client of PostgreSQL's own goes: so it fails.
+    wire::append_bind(request, "", kNoStatement, {});
+    queue.push(Request::bind, identity_.session);
+    wire::append_sync(request);
+    queue.push(Request::sync, identity_.session);
+  } else if (!awaiting() && queue.status() != TransactionStatus::idle) {
+    query("ROLLBACK");
+  } else if (!awaiting() && (suspected_ || !pins_.none())) {
+    // It drops what the guard and others have prepared, too.
+    query("DISCARD ALL");
+    suspected_ = false;
+    pins_ = {};
+    pool::forget_guards(*server_);
+    server_->statements.clear();
+    server_->unproven = false;
+    settings_ = SessionSettings(nullptr);
+  }
+  if (request.empty()) return !awaiting() && queue.idle() ? Cleaning::done : Cleaning::under_way;
+  kept_.clear();
+  out.add(keep(std::move(request)));
+  return Cleaning::under_way;
+}
+
+void PooledMachine::trim() {
+  reader_.trim();
+  kept_.clear();
+  if (server_ != nullptr) return;
+  // A few are kept: the next transaction needs as many.
+  constexpr size_t kKept = 4;
+  if (running_.capacity() > kKept) running_ = {};
+  if (changes_.capacity() > kKept) changes_ = {};
+  if (named_.capacity() > kKept) named_ = {};
+  if (portals_.capacity() > kKept) portals_ = {};
+}
+
+// To a request of ours.
+void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution& answer) {
+  // A statement of the client's that was prepared again; the guard's own have no owner.
+  if (message == type::kParseComplete && answer.entry.owner != 0) on_change_confirmed();
+  if (message != type::kReadyForQuery) return;
+  // An error of the probe has told nothing.
+  if (std::exchange(probing_, false) && probed_) settings_.learn(std::exchange(found_, {}));
+  // A ROLLBACK of ours, for a client that is gone.
+  if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
+  in_block_ = answer.status != TransactionStatus::idle;
+  if (!in_block_ && !settings_.server_differs()) server_->settings = settings_.current();
+}
+
+// First the pins, in a row of one number; then what is set in the session, a row for each setting.
+void PooledMachine::on_probed(const std::vector<std::string_view>& row) {
+  if (row.size() == 1) {
+    uint16_t bits = 0;
+    std::from_chars(row[0].data(), row[0].data() + row[0].size(), bits);
+    pins_.remove(kProbedPins);
+    pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
+    found_ = {};
+    probed_ = true;
+  } else if (row.size() == 2) {
+    found_.set(row[0], std::string(row[1]));
+  }
+}
+
+}  // namespace trunkline::session

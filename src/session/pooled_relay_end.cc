@@ -1,0 +1,117 @@
+#include <utility>
+
+#include "session/ended_by.h"
+#include "session/pooled_relay.h"
+#include "session/relay.h"
+
+// How a session of a pool ends, or a wait: clients and servers that go away, deadlines and cancels.
+namespace trunkline::session {
+
+void PooledRelay::client_lost(Reason reason) {
+  if (client_gone_) return;
+  client_gone_ = true;
+  if (!violation_) end_ = ended_by(reason, Side::client);
+  deadline_.start(waiter_.loop().now() + kAbandonedMax);
+}
+
+void PooledRelay::server_lost(ssize_t result) {
+  bool said_why = machine_.server_said_fatal();
+  if (!client_gone_) {
+    Reason reason = result == 0 ? Reason::server_closed : Reason::server_io_error;
+    end_ = said_why ? ended_by(Reason::server_error, Side::server) : ended_by_server(reason);
+  }
+  abandon();
+  ended_ = to_client_.pieces.empty() || client_gone_;
+  end_asked_ = true;
+}
+
+// Nobody listens any more: what was begun is ended, and the connection kept if it can be. True when
+// there may be more to do at once.
+bool PooledRelay::clean_up() {
+  if (!to_server_.input.empty() || !to_server_.pieces.empty()) return false;
+  if (!server_) {
+    ended_ = !waits();
+    return false;
+  }
+  // What we ask must not be hit by a cancel that was meant for the client's.
+  if (cancels_ > 0) return false;
+  switch (machine_.clean_up(to_server_.pieces)) {
+    case PooledMachine::Cleaning::done:
+      leave();
+      ended_ = true;
+      return false;
+    case PooledMachine::Cleaning::useless:
+      abandon();
+      ended_ = true;
+      return false;
+    case PooledMachine::Cleaning::under_way:
+      break;
+  }
+  // A read for nobody is not worth its time; what may write runs to its end, as in PostgreSQL.
+  if (to_server_.pieces.empty() && machine_.runs_only_reads() && !cancel_sent_) {
+    cancel_sent_ = true;
+    send_cancel_(server_->server);
+  }
+  return !to_server_.pieces.empty();
+}
+
+void PooledRelay::on_deadline() {
+  deadline_.stop();
+  if (client_gone_ || violation_) return end_with_cause();
+  // A connection has come at the same time.
+  if (!waits()) return;
+  refuse_wait({.reason = Reason::pool_timeout,
+               .side = Side::internal,
+               .sqlstate = sqlstate::kTooManyConnections,
+               .message = "no server connection came free in time",
+               .hint = "The limits are \"size\" and \"wait_timeout\" of the \"pool\"."});
+}
+
+bool PooledRelay::cancel_wait() {
+  if (!waits() || client_gone_) return false;
+  refuse_wait({.reason = Reason::client_rejected,
+               .side = Side::client,
+               .sqlstate = sqlstate::kQueryCanceled,
+               .message = "canceling statement due to user request"});
+  return true;
+}
+
+// What the client has asked is answered with this, and the session goes on.
+void PooledRelay::refuse_wait(const Error& error) {
+  leave_line();
+  deadline_.stop();
+  machine_.refuse_next(error);
+  waiter_.raise(wake::kMail);
+}
+
+void PooledRelay::end_cancel() {
+  --cancels_;
+  waiter_.raise(wake::kMail);
+}
+
+void PooledRelay::leave_line() {
+  pool::Request::leave();
+}
+
+// A broken stream is the cause of whatever was noticed after it.
+void PooledRelay::end_with_cause() {
+  ended_ = true;
+  if (violation_) end_ = std::move(violation_);
+}
+
+void PooledRelay::check_end() {
+  if (ended_) return;
+  bool all_written = to_client_.pieces.empty() && !client_.has_unsent();
+  if (end_asked_ && all_written) ended_ = true;
+  bool rests = !machine_.exchange_open() && !machine_.in_transaction() && !waits() &&
+               to_server_.input.empty();
+  // What came before the broken message is answered first.
+  if (violation_ && all_written && !machine_.exchange_open()) end_with_cause();
+  if (end_when_idle_ && rests && all_written) ended_ = true;
+  if (server_ && !ended_ && machine_.may_leave() && cancels_ == 0 && to_client_.input.empty() &&
+      to_server_.pieces.empty() && !client_gone_) {
+    leave();
+  }
+}
+
+}  // namespace trunkline::session
