@@ -23,7 +23,11 @@ class FakeDesk final : public Desk {
 };
 
 upstream::UpstreamPtr upstream_named(const std::string& name) {
-  return std::make_shared<upstream::Upstream>(name, config::Upstream{}, upstream::CompiledTls{},
+  tls::Findings findings;
+  config::ServerTls without_tls{.mode = config::ServerTlsMode::disable};
+  upstream::CompiledTls tls{
+      .context = tls::ServerContext::compile(without_tls, "tls", findings), .files = {}};
+  return std::make_shared<upstream::Upstream>(name, config::Upstream{}, std::move(tls),
                                               std::vector<std::shared_ptr<upstream::Health>>{});
 }
 
