@@ -15,24 +15,30 @@ ServerStatements::Number ServerStatements::find(const Statement& statement, uint
   return found->second->number;
 }
 
-ServerStatements::Number ServerStatements::add(const StatementPtr& statement, uint64_t epoch) {
-  if (auto found = by_content_.find(statement.get()); found != by_content_.end()) {
-    auto old = found->second;
-    by_content_.erase(found);  // its key is the old one's
-    replaced_.push_back(old->number);
-    entries_.erase(old);
-  }
-  entries_.push_front({statement, next_, epoch});
+void ServerStatements::put(const StatementPtr& statement, Number number, uint64_t epoch) {
+  retire(*statement);
+  entries_.push_front({statement, number, epoch});
   by_content_.insert_or_assign(statement.get(), entries_.begin());
-  return next_++;
 }
 
 void ServerStatements::erase(const Statement& statement) {
   auto found = by_content_.find(&statement);
   if (found == by_content_.end()) return;
   auto entry = found->second;
-  by_content_.erase(found);
+  by_content_.erase(found);  // its key is the entry's
   entries_.erase(entry);
+}
+
+void ServerStatements::erase(const Statement& statement, Number number) {
+  auto found = by_content_.find(&statement);
+  if (found != by_content_.end() && found->second->number == number) erase(statement);
+}
+
+void ServerStatements::retire(const Statement& statement) {
+  auto found = by_content_.find(&statement);
+  if (found == by_content_.end()) return;
+  replaced_.push_back(found->second->number);
+  erase(statement);
 }
 
 void ServerStatements::clear() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,8 +17,11 @@ namespace trunkline::pool {
 // A statement as clients prepare it. Shared by all sessions of a worker that prepare the same text,
 // and immutable; any thread.
 struct Statement {
-  // The body of Parse behind the name: the text, a zero byte, and the declared types.
+  // The body of Parse behind the name: the text, a zero byte, and the declared types. Of one that
+  // was prepared by SQL the text alone.
   std::string parse;
+  // Of one that was prepared by SQL: the declared types as they were written, or none.
+  std::optional<std::string> sql_types = {};
   // Those that decide what the text means; the same text under others is another statement.
   SettingsPtr settings;
   std::shared_ptr<const sql::TextFacts> facts;
@@ -25,7 +29,8 @@ struct Statement {
 
   std::string_view text() const { return std::string_view(parse).substr(0, parse.find('\0')); }
   friend bool operator==(const Statement& a, const Statement& b) {
-    return a.hash == b.hash && a.parse == b.parse && same(a.settings, b.settings);
+    return a.hash == b.hash && a.parse == b.parse && a.sql_types == b.sql_types &&
+           same(a.settings, b.settings);
   }
 };
 using StatementPtr = std::shared_ptr<const Statement>;
@@ -45,9 +50,22 @@ class ServerStatements {
   // kNone when the server does not know it. `epoch_min`: or has known it for too long.
   Number find(const Statement& statement, uint64_t epoch_min = 0);
   // In place of one that is the same and older, which `evict` then tells.
-  Number add(const StatementPtr& statement, uint64_t epoch = 0);
-  // It was refused, or dropped.
+  Number add(const StatementPtr& statement, uint64_t epoch = 0) {
+    Number number = reserve();
+    put(statement, number, epoch);
+    return number;
+  }
+  // The same in two steps: a number that nothing has yet.
+  Number reserve() { return next_++; }
+  void put(const StatementPtr& statement, Number number, uint64_t epoch);
+  // It was refused.
   void erase(const Statement& statement);
+  // If it still has this number.
+  void erase(const Statement& statement, Number number);
+  // Nobody needs it: `evict` tells it.
+  void retire(const Statement& statement);
+  // The server has dropped what was retired with this number.
+  void was_dropped(Number number) { std::erase(replaced_, number); }
   void clear();
   // Names mean something else from now on: all are to be prepared again.
   void expire();

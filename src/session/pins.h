@@ -14,7 +14,7 @@ enum class Pin : uint16_t {
   held_cursor = 1U << 2,
   advisory_lock = 1U << 3,
   listen = 1U << 4,
-  prepared = 1U << 5,  // by SQL
+  prepared = 1U << 5,  // by code that is not seen
   // From here on until the session ends: nothing tells that they are over.
   random_seed = 1U << 6,
   sequence = 1U << 7,
@@ -43,8 +43,9 @@ inline constexpr std::string_view kProbe =
     " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory'"
     " AND pid = pg_catalog.pg_backend_pid()) THEN 8 ELSE 0 END"
     " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) THEN 16 ELSE 0 END"
-    " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql) THEN 32"
-    " ELSE 0 END) FROM pg_catalog.pg_my_temp_schema() AS t;"
+    " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql"
+    " AND NOT pg_catalog.starts_with(name, 'trunkline_')) THEN 32 ELSE 0 END) FROM "
+    "pg_catalog.pg_my_temp_schema() AS t;"
     " SELECT name, setting FROM pg_catalog.pg_settings WHERE source = 'session'"
     " AND NOT pg_catalog.starts_with(name, 'transaction_')"
     " UNION ALL SELECT 'role', pg_catalog.current_setting('role')"

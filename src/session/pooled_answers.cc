@@ -193,6 +193,7 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
     on_own_answer(message, answer);
     return Fate::swallow;
   }
+  if (message == type::kCommandComplete && completes_inserted()) return Fate::swallow;
   tally_.on_server_message(message, body, answer.status, now_);
   switch (message) {
     case type::kParseComplete:
@@ -272,8 +273,9 @@ void PooledMachine::update_syntax() {
 
 void PooledMachine::on_completed(std::string_view tag) {
   if (running_done_ >= running_.size()) return;
-  const sql::TextFacts* facts = running_[running_done_].get();
+  const sql::TextFacts* facts = running_[running_done_].facts.get();
   if (facts == nullptr || statement_ >= facts->statements().size()) return;
+  on_step_completed();
   const sql::Statement& statement = facts->statements()[statement_++];
   switch (statement.kind) {
     case sql::StatementKind::begin:
@@ -300,14 +302,15 @@ void PooledMachine::on_completed(std::string_view tag) {
     case sql::StatementKind::deallocate_all:
       // Ours among them.
       pool::forget_guards(*server_);
-      server_->statements.clear();
       statements_.clear();
       break;
     default:
       break;
   }
   pool::SettingsPtr before = settings_.current();
+  bool differs = settings_.server_differs();
   settings_.on_completed(statement, tag);
+  if (!differs && rewriting() != nullptr && rewriting()->restores) settings_.server_was_set();
   // The server does not report what it reported to somebody else last.
   to_be_told_ |= before != settings_.current();
 }
@@ -316,7 +319,11 @@ void PooledMachine::note_ddl() {
   if (server_->destination != nullptr) server_->destination->on_ddl();
 }
 
+// What is left of it does not run.
 void PooledMachine::forget_running() {
+  for (size_t i = running_done_; i < running_.size(); ++i) {
+    if (running_[i].rewriting) Rewriter::undo(*running_[i].rewriting, server_->statements);
+  }
   running_.clear();
   running_done_ = statement_ = 0;
 }
@@ -331,33 +338,55 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::str
   undo_changes(entry.request);
   settings_.on_error(in_block_);
   to_be_told_ = true;
-  forget_running();
   if (guard) {
-    // Nothing of the client's runs now: the server skips to Sync. A Query brings none.
     pool::guard_failed(*server_);
     guard_failed_ = true;
-    wants_sync_ = wants_ready_ && server_->queue.empty();
   }
-  if (entry.replaced()) {
+  // Of what was sent ahead of a Query, which the server skips now: it brings no Sync.
+  if (entry.swallow()) wants_sync_ = wants_ready_ && server_->queue.empty();
+  bool replaces = entry.replaced();
+  if (replaces) {
     replacement_ = mistakes_.empty() ? std::string() : std::move(mistakes_.front());
-    return Fate::replace;
+  } else {
+    bool of_text =
+        !entry.swallow() && (entry.request == Request::query || entry.request == Request::execute);
+    replaces = tells_our_ways(body, of_text ? rewriting() : nullptr);
   }
-  return tells_our_names(body) ? Fate::replace : Fate::pass;
+  forget_running();
+  return replaces ? Fate::replace : Fate::pass;
 }
 
-// Names that the client has never heard of become its own again.
-bool PooledMachine::tells_our_names(std::string_view body) {
+// Names that the client has never heard of become its own again, and a place in a text that of the
+// client's own text.
+bool PooledMachine::tells_our_ways(std::string_view body, const Rewriting* rewriting) {
   static constexpr std::string_view kOurs = "\"trunkline_";
-  size_t at = body.find(kOurs);
-  if (at == std::string_view::npos) return false;
-  size_t end = body.find('"', at + 1);
-  if (end == std::string_view::npos) return false;
-  if (named_done_ >= named_.size()) return false;
   replacement_.clear();
-  wire::MessageBuilder(replacement_, type::kErrorResponse)
-      .bytes(body.substr(0, at + 1))
-      .bytes(named_[named_done_])
-      .bytes(body.substr(end));
+  if (!body.ends_with(std::string_view("\0\0", 2))) return false;  // not all of it is here
+  std::string fields;
+  for (std::string_view left = body; left.size() > 1;) {
+    std::string_view field = left.substr(0, left.find('\0'));
+    left.remove_prefix(std::min(field.size() + 1, left.size()));
+    size_t at = field.find(kOurs);
+    size_t end = at == std::string_view::npos ? at : field.find('"', at + 1);
+    if (end != std::string_view::npos) {
+      std::string_view name;
+      if (rewriting != nullptr) name = rewriting->client_name(field.substr(at + 1, end - at - 1));
+      if (name.empty() && named_done_ < named_.size()) name = named_[named_done_];
+      if (!name.empty()) {
+        fields.append(field.substr(0, at + 1)).append(name).append(field.substr(end)) += '\0';
+        continue;
+      }
+    }
+    if (field.starts_with('P') && rewriting != nullptr) {
+      std::optional<uint64_t> place = place_for_client(field.substr(1), *rewriting);
+      if (place) fields.append("P" + std::to_string(*place)) += '\0';
+      continue;
+    }
+    fields.append(field) += '\0';
+  }
+  fields += '\0';
+  if (fields == body) return false;
+  wire::MessageBuilder(replacement_, type::kErrorResponse).bytes(fields);
   return true;
 }
 
@@ -384,7 +413,7 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     settings_.on_idle();
     if (!settings_.server_differs()) server_->settings = settings_.current();
     portals_.clear();
-    unnamed_portal_ = nullptr;
+    unnamed_portal_ = {};
   }
   if (!ours && !to_be_told_) return Fate::pass;
   replacement_ = news();

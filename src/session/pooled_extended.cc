@@ -99,25 +99,28 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
                    .sqlstate = sqlstate::kProtocolViolation,
                    .message = "the names in a Bind message are too long"});
   }
-  std::string portal(body.substr(0, portal_end));
+  std::string portal_name(body.substr(0, portal_end));
   std::string_view name = body.substr(portal_end + 1, name_end - portal_end - 1);
   pool::StatementPtr statement = statement_named(name);
   if (statement == nullptr) return fail_without(name, input, out);
-  if (portal.empty()) {
-    unnamed_portal_ = statement;
-  } else {
-    portals_.push_back({portal, statement});
-  }
   if (!is_prepared(name, *statement) && is_failed() && !ends_transaction(*statement)) {
     return fail_aborted(input, out);
   }
+  Portal portal{.name = portal_name, .statement = statement};
+  statement = rewritten(statement, portal.rewriting, out);
+  if (portal_name.empty()) {
+    unnamed_portal_ = std::move(portal);
+  } else {
+    std::erase_if(portals_, [&](const Portal& each) { return each.name == portal_name; });
+    portals_.push_back(std::move(portal));
+  }
   if (name.empty()) {
-    if (!is_prepared(name, *statement)) prepare_again(statement, "", out);
+    if (server_->unnamed != statement) prepare_again(statement, "", out);
     ask(Request::bind);
     pass(input, out);
     return Verdict::go_on;
   }
-  std::string names = portal + '\0' + server_name(statement, out) + '\0';
+  std::string names = portal_name + '\0' + server_name(statement, out) + '\0';
   named_.emplace_back(name);
   ask(Request::bind, ResponseQueue::kNamed);
   pass_renamed(input, names, name_end + 1, out);
@@ -137,8 +140,13 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Piece
   if (!is_prepared(name, *statement) && is_failed() && !ends_transaction(*statement)) {
     return fail_aborted(input, out);
   }
+  // EXECUTE has the columns of what it runs.
+  if (statement->facts && statement->facts->suspicions().has(sql::Suspicion::runs_prepared)) {
+    std::shared_ptr<Rewriting> rewriting;
+    statement = rewritten(statement, rewriting, out);
+  }
   if (name.empty()) {
-    if (!is_prepared(name, *statement)) prepare_again(statement, "", out);
+    if (server_->unnamed != statement) prepare_again(statement, "", out);
     ask(Request::describe);
     pass(input, out);
     return Verdict::go_on;
@@ -175,22 +183,31 @@ PooledMachine::Verdict PooledMachine::on_close(std::string_view& input, Pieces& 
 }
 
 PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces& out) {
-  std::string_view name = first_name(reader_.front().body());
-  pool::StatementPtr statement = name.empty() ? unnamed_portal_ : nullptr;
-  for (const Portal& portal : portals_) {
-    if (!name.empty() && portal.name == name) statement = portal.statement;
-  }
-  if (statement != nullptr && statement->facts != nullptr) {
-    note_sent(*statement->facts);
-    running_.push_back(statement->facts);
+  Portal* portal = portal_named(first_name(reader_.front().body()));
+  std::shared_ptr<Rewriting> rewriting;
+  if (portal != nullptr && portal->statement != nullptr && portal->statement->facts != nullptr) {
+    rewriting = portal->rewriting;
+    const sql::TextFacts& facts = *portal->statement->facts;
+    if (rewriting != nullptr) execute_rewritten(*rewriting, facts);
+    note_sent(facts, rewriting.get());
+    running_.push_back({.facts = portal->statement->facts, .rewriting = rewriting});
   } else {
     // A cursor of SQL, or one that was not seen: what it does was noticed when it was declared.
     only_reads_ = false;
-    running_.push_back(nullptr);
+    running_.emplace_back();
   }
   ask(Request::execute);
   pass(input, out);
+  if (rewriting != nullptr) {
+    for (const std::string& sql : rewriting->behind) run_sql(sql, nullptr, out);
+  }
   return Verdict::go_on;
+}
+
+PooledMachine::Portal* PooledMachine::portal_named(std::string_view name) {
+  if (name.empty()) return &unnamed_portal_;
+  auto found = std::ranges::find(portals_, name, &Portal::name);
+  return found == portals_.end() ? nullptr : &*found;
 }
 
 bool PooledMachine::is_failed() const {

@@ -17,6 +17,7 @@
 #include "session/outbox.h"
 #include "session/pins.h"
 #include "session/relay_tally.h"
+#include "session/rewriting.h"
 #include "session/session_settings.h"
 #include "session/statement_cache.h"
 #include "wire/response_queue.h"
@@ -123,7 +124,14 @@ class PooledMachine {
   };
   struct Portal {
     std::string name;
-    pool::StatementPtr statement;
+    pool::StatementPtr statement;               // the client's
+    std::shared_ptr<Rewriting> rewriting = {};  // of its text
+  };
+
+  // A text that runs, or will.
+  struct Running {
+    std::shared_ptr<const sql::TextFacts> facts = {};
+    std::shared_ptr<Rewriting> rewriting = {};
   };
 
   // pooled_requests.cc
@@ -135,6 +143,7 @@ class PooledMachine {
   void skip(std::string_view& input);
   void pass_renamed(std::string_view& input, std::string_view names, size_t names_before,
                     Pieces& out);
+  void pass_text(std::string_view& input, std::string text, Pieces& out);
   std::string_view keep(std::string bytes);
   std::string_view scratch(std::string_view bytes);
   Verdict on_query(std::string_view& input, Pieces& out);
@@ -149,6 +158,7 @@ class PooledMachine {
   Verdict on_describe(std::string_view& input, Pieces& out);
   Verdict on_close(std::string_view& input, Pieces& out);
   Verdict on_execute(std::string_view& input, Pieces& out);
+  Portal* portal_named(std::string_view name);
   bool is_failed() const;
   bool is_prepared(std::string_view name, const pool::Statement& statement);
   Verdict fail_aborted(std::string_view& input, Pieces& out);
@@ -159,12 +169,28 @@ class PooledMachine {
   std::string server_name(const pool::StatementPtr& statement, Pieces& out);
   uint64_t ddl_epoch() const;
   std::string add_to_server(const pool::StatementPtr& statement, Pieces& out);
+  void close_evicted(Pieces& out);
   void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
   void let_fail(std::string_view sqlstate, const std::string& message, Pieces& out);
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
-  void note_sent(const sql::TextFacts& facts);
+  void note_sent(const sql::TextFacts& facts, const Rewriting* rewriting = nullptr);
   void note_statement(const sql::Statement& statement);
+
+  // pooled_rewriting.cc
+  bool is_rewritten(const sql::TextFacts& facts) const;
+  std::shared_ptr<Rewriting> rewrite(Rewriter::Of of, std::string_view text,
+                                     const sql::TextFacts& facts, Pieces& out);
+  pool::StatementPtr rewritten(const pool::StatementPtr& statement,
+                               std::shared_ptr<Rewriting>& rewriting, Pieces& out);
+  void execute_rewritten(Rewriting& rewriting, const sql::TextFacts& facts);
+  void run_sql(std::string_view sql, const pool::StatementPtr& makes, Pieces& out);
+  Rewriting* rewriting() const {
+    return running_done_ < running_.size() ? running_[running_done_].rewriting.get() : nullptr;
+  }
+  bool completes_inserted();
+  void on_step_completed();
+  std::optional<uint64_t> place_for_client(std::string_view place, const Rewriting& of) const;
 
   // pooled_answers.cc
   Fate on_answer(char type, std::string_view body);
@@ -184,7 +210,7 @@ class PooledMachine {
   void end_running();
   void note_ddl();
   Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
-  bool tells_our_names(std::string_view body);
+  bool tells_our_ways(std::string_view body, const Rewriting* rewriting);
   Fate on_ready(wire::TransactionStatus status);
   void take_due(Pieces& out);
   void update_syntax();
@@ -230,11 +256,13 @@ class PooledMachine {
   Instant now_{};
   std::vector<Change> changes_;
   size_t changes_done_ = 0;
-  std::vector<std::shared_ptr<const sql::TextFacts>> running_;
+  std::vector<Running> running_;
   size_t running_done_ = 0;
   size_t statement_ = 0;  // of the first of `running_`
   std::vector<Portal> portals_;
-  pool::StatementPtr unnamed_portal_;
+  Portal unnamed_portal_;
+  // What was sent last changes what is kept here: the next request waits for its answer.
+  bool barrier_ = false;
 
   // Of this turn.
   std::span<char> scratch_;

@@ -103,7 +103,8 @@ void PooledMachine::trim() {
 // To a request of ours.
 void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution& answer) {
   // A statement of the client's that was prepared again; the guard's own have no owner.
-  if (message == type::kParseComplete && answer.entry.owner != 0) on_change_confirmed();
+  bool confirms = message == type::kParseComplete || message == type::kCommandComplete;
+  if (confirms && answer.entry.owner != 0) on_change_confirmed();
   if (message != type::kReadyForQuery) return;
   // An error of the probe has told nothing.
   if (std::exchange(probing_, false) && probed_) settings_.learn(std::exchange(found_, {}));

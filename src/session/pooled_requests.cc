@@ -18,8 +18,8 @@ namespace {
 
 constexpr std::string_view kFlush("H\0\0\0\4", 5);
 
-// What one message may add to `out`: the guard, a statement that is prepared again with one that
-// goes for it, two headers, and the message.
+// What one message may add to `out`: the guard, those that go, a statement that is prepared again
+// with one that it needs, two headers, the message, and what runs behind it.
 constexpr size_t kPiecesOfOne = 8;
 
 }  // namespace
@@ -71,6 +71,10 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     return Verdict::go_on;
   }
   Verdict verdict = gate();
+  if (barrier_ && verdict == Verdict::go_on) {
+    barrier_ = !server_->queue.empty();
+    if (barrier_) verdict = Verdict::hold;
+  }
   // Too much is unanswered, and the server may keep its answers back until Flush or Sync.
   if (verdict == Verdict::hold && !awaiting() && !std::exchange(flushed_, true)) {
     out.add(kFlush);
@@ -161,6 +165,14 @@ void PooledMachine::pass_renamed(std::string_view& input, std::string_view names
   passing_ = true;
 }
 
+// A Query with another text.
+void PooledMachine::pass_text(std::string_view& input, std::string text, Pieces& out) {
+  skip(input);
+  std::string query;
+  wire::append_query(query, text);
+  out.add(keep(std::move(query)));
+}
+
 std::string_view PooledMachine::keep(std::string bytes) {
   return kept_.emplace_back(std::move(bytes));
 }
@@ -176,19 +188,25 @@ std::string_view PooledMachine::scratch(std::string_view bytes) {
 PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& out) {
   const FrontReader::Front& front = reader_.front();
   unnamed_ = server_->unnamed = nullptr;  // exec_simple_query drops it
+  std::shared_ptr<Rewriting> rewriting;
   if (front.is_whole()) {
-    std::shared_ptr<const sql::TextFacts> facts =
-        cache_.facts_of(front.body().substr(0, front.body().find('\0')), syntax_);
-    note_sent(*facts);
-    running_.push_back(std::move(facts));
+    std::string_view text = front.body().substr(0, front.body().find('\0'));
+    std::shared_ptr<const sql::TextFacts> facts = cache_.facts_of(text, syntax_);
+    if (is_rewritten(*facts)) rewriting = rewrite(Rewriter::Of::query, text, *facts, out);
+    note_sent(*facts, rewriting.get());
+    running_.push_back({.facts = std::move(facts), .rewriting = rewriting});
   } else {
     pins_.add(Pin::long_statement);
     only_reads_ = false;
-    running_.push_back(nullptr);
+    running_.emplace_back();
   }
   ask(Request::query);
   wants_ready_ = true;
-  pass(input, out);
+  if (rewriting != nullptr && !rewriting->edits.empty()) {
+    pass_text(input, rewriting->edits.apply(rewriting->text), out);
+  } else {
+    pass(input, out);
+  }
   return Verdict::go_on;
 }
 

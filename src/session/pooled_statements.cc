@@ -14,19 +14,17 @@ using wire::ResponseQueue;
 namespace {
 
 // After these the server is asked what is left of them.
-constexpr sql::KindSet kProbedKinds = {
-    StatementKind::listen,         StatementKind::unlisten,    StatementKind::unlisten_all,
-    StatementKind::prepare,        StatementKind::execute,     StatementKind::deallocate,
-    StatementKind::deallocate_all, StatementKind::create_temp, StatementKind::discard_temp,
-    StatementKind::discard_all,    StatementKind::do_,         StatementKind::call,
-    StatementKind::load,           StatementKind::other};
+constexpr sql::KindSet kProbedKinds = {StatementKind::listen,       StatementKind::unlisten,
+                                       StatementKind::unlisten_all, StatementKind::create_temp,
+                                       StatementKind::discard_temp, StatementKind::discard_all,
+                                       StatementKind::do_,          StatementKind::call,
+                                       StatementKind::load,         StatementKind::other};
 constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicion::temp_objects,
-                                               Suspicion::opaque, Suspicion::dblink,
-                                               Suspicion::runs_prepared};
+                                               Suspicion::opaque, Suspicion::dblink};
 // After these nothing is known of what the session has set.
 constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::opaque,
                                        Suspicion::may_fire_triggers, Suspicion::dblink,
-                                       Suspicion::runs_prepared, Suspicion::unknown_types,
+                                       Suspicion::unknown_types,
                                        // What looks like a table may be a view, and call anything.
                                        Suspicion::temp_objects, Suspicion::reads_relations};
 
@@ -56,19 +54,22 @@ std::string PooledMachine::server_name(const pool::StatementPtr& statement, Piec
 }
 
 std::string PooledMachine::add_to_server(const pool::StatementPtr& statement, Pieces& out) {
-  pool::ServerStatements& known = server_->statements;
-  pool::ServerStatements::Number number = known.add(statement, ddl_epoch());
-  // A few at a time: there is room for no more in one turn.
-  constexpr int kClosedAtOnce = 4;
-  for (int i = 0; i < kClosedAtOnce; ++i) {
-    pool::ServerStatements::Number old = known.evict();
-    if (old == pool::ServerStatements::kNone) break;
-    std::string close;
-    wire::append_close_statement(close, pool::ServerStatements::name_of(old));
-    server_->queue.push(Request::close, 0, ResponseQueue::kSwallow);
-    out.add(scratch(close));
-  }
+  pool::ServerStatements::Number number = server_->statements.add(statement, ddl_epoch());
+  close_evicted(out);
   return pool::ServerStatements::name_of(number);
+}
+
+void PooledMachine::close_evicted(Pieces& out) {
+  // A few at a time, so that one message costs no more than another.
+  constexpr int kClosedAtOnce = 4;
+  std::string closes;
+  for (int i = 0; i < kClosedAtOnce; ++i) {
+    pool::ServerStatements::Number old = server_->statements.evict();
+    if (old == pool::ServerStatements::kNone) break;
+    wire::append_close_statement(closes, pool::ServerStatements::name_of(old));
+    server_->queue.push(Request::close, 0, ResponseQueue::kSwallow);
+  }
+  if (!closes.empty()) out.add(scratch(closes));
 }
 
 uint64_t PooledMachine::ddl_epoch() const {
@@ -77,6 +78,10 @@ uint64_t PooledMachine::ddl_epoch() const {
 
 void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::string_view name,
                                   Pieces& out) {
+  if (statement->sql_types) {
+    run_sql(Rewriter::prepare(*statement, name), statement, out);
+    return;
+  }
   std::string parse;
   {
     wire::MessageBuilder message(parse, wire::client_message::kParse);
@@ -124,9 +129,18 @@ void PooledMachine::undo_changes(Request failed) {
   changes_done_ = 0;
 }
 
-void PooledMachine::note_sent(const sql::TextFacts& facts) {
+void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewriting) {
   only_reads_ = only_reads_ && facts.is_read_only();
   sql::Suspicions suspicions = facts.suspicions();
+  if (rewriting != nullptr) {
+    suspicions = {};
+    for (const sql::Statement& statement : facts.statements()) {
+      // It does nothing yet.
+      if (statement.kind != StatementKind::prepare) suspicions.add(statement.suspicions);
+    }
+    for (const auto& executed : rewriting->executed) note_sent(*executed);
+    if (!rewriting->knows_all) suspected_ = server_->unproven = true;
+  }
   if (suspicions.has_any_of(kUnproven) || facts.kinds().has_any_of(kSettingKinds)) {
     server_->unproven = true;
   }
@@ -172,6 +186,10 @@ void PooledMachine::note_statement(const sql::Statement& statement) {
       break;
     case StatementKind::ddl:
       if (pins_.has(Pin::temporary_object)) suspected_ = true;
+      break;
+    case StatementKind::deallocate:
+    case StatementKind::deallocate_all:
+      if (pins_.has(Pin::prepared)) suspected_ = true;
       break;
     default:
       break;

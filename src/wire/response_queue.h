@@ -96,7 +96,7 @@ class ResponseQueue {
   // `on_message`.
   std::optional<Entry> take_due();
 
-  bool full() const { return size_ == kRunsMax || outstanding_ >= kOutstandingMax; }
+  bool full() const { return size_ >= kRunsMax || outstanding_ >= kOutstandingMax; }
   bool empty() const { return size_ == 0; }
   // The last thing that was asked, and is not answered, ends with ReadyForQuery.
   bool awaits_ready_last() const {
