@@ -108,6 +108,7 @@ class Checker {
       if (route.inspect == Inspect::statements) {
         reader_.error(route.at, key, "`inspect: statements` needs a `pool` so far");
       }
+      check_without_pool(route, key);
       return;
     }
     if (route.auth == AuthMode::relay) {
@@ -118,6 +119,7 @@ class Checker {
                       "makes is for one session; use `auth: terminate`");
       }
       route.pool.mode = PoolMode::none;
+      check_without_pool(route, key);
       return;
     }
     if (route.inspect && *route.inspect != Inspect::statements) {
@@ -125,6 +127,20 @@ class Checker {
                     "`inspect: " + std::string(to_word(*route.inspect)) +
                         "` and a `pool` exclude each other: whose settings and statements are "
                         "whose is seen in the statements");
+    }
+  }
+
+  // What only pools can see to.
+  void check_without_pool(const Route& route, const std::string& key) {
+    const PoolTimeouts& timeouts = route.pool.timeouts;
+    if (route.reject || timeouts == PoolTimeouts{}) return;
+    std::string text =
+        "the timeouts of `pool` hold for sessions that share server connections, and this route "
+        "has `mode: none`";
+    if (timeouts == config_.pool.timeouts) {
+      reader_.warning(route.at, key, std::move(text));
+    } else {
+      reader_.error(route.at, key, std::move(text));
     }
   }
 

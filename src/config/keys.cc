@@ -211,10 +211,11 @@ constexpr auto kKeys = std::to_array<Key>({
     {"routes", "max_clients", "number", nullptr, "1 to 1000000", kLogin,
      "Sessions on this route at the same time; one more is refused with 53300."},
     {"routes", "reject", "text", nullptr, "", kLogin, "Refuse the client with this text (3D000)."},
-    {"pool", "mode", "word", [] { return word(kPool.mode); }, "none, session or transaction",
-     kLogin,
+    {"pool", "mode", "word", [] { return word(kPool.mode); },
+     "none, session, transaction or statement", kLogin,
      "For how long a session keeps a server connection: `none`, one of its own from login to "
-     "close; `session`, one of the pool; `transaction`, one of the pool for each transaction."},
+     "close; `session`, one of the pool; `transaction`, one of the pool for each transaction; "
+     "`statement`, the same, and transaction blocks are refused (0A000)."},
     {"pool", "size", "number", [] { return number(kPool.size); }, "1 to 100000", kCheckout,
      "Server connections of one pool."},
     {"pool", "min_size", "number", [] { return number(kPool.min_size); }, "0 to 100000", kCheckout,
@@ -235,6 +236,17 @@ constexpr auto kKeys = std::to_array<Key>({
     {"pool", "max_lifetime", "duration", [] { return format_duration(kPool.max_lifetime); },
      "1ms to 1d", kCheckout,
      "A server connection that is so old, or up to a tenth younger, is replaced when it is free."},
+    {"pool", "query_timeout", "duration or none", nullptr, "1ms to 1d", kCheckout,
+     "How long a client's request may run at the server, up to its ReadyForQuery, without the wait "
+     "for a connection. Then it is cancelled there (57014), and the session goes on."},
+    {"pool", "transaction_timeout", "duration or none", nullptr, "1ms to 1d", kCheckout,
+     "How long a transaction may take, also one of a single statement. Then what runs is "
+     "cancelled, all is rolled back, and the session ends (25P04)."},
+    {"pool", "idle_in_transaction_timeout", "duration or none", nullptr, "1ms to 1d", kCheckout,
+     "How long a client may leave a transaction open without asking anything. Then it is rolled "
+     "back, and the session ends (25P03)."},
+    {"pool", "client_idle_timeout", "duration or none", nullptr, "1ms to 1d", kCheckout,
+     "How long a client may ask nothing outside of a transaction. Then its session ends (57P05)."},
 
     {"routes.match", "sni", "pattern or list", nullptr, "", kLogin,
      "The host name the client asked TLS for."},

@@ -14,6 +14,11 @@ void load_pool(const Value& value, Pool& pool) {
   mapping.read("wait_timeout", pool.wait_timeout, kTimeoutMin, kTimeoutMax);
   mapping.read("idle_timeout", pool.idle_timeout, kTimeoutMin, kTimeoutMax);
   mapping.read("max_lifetime", pool.max_lifetime, kTimeoutMin, kTimeoutMax);
+  mapping.read("query_timeout", pool.timeouts.query, kTimeoutMin, kTimeoutMax);
+  mapping.read("transaction_timeout", pool.timeouts.transaction, kTimeoutMin, kTimeoutMax);
+  mapping.read("idle_in_transaction_timeout", pool.timeouts.idle_in_transaction, kTimeoutMin,
+               kTimeoutMax);
+  mapping.read("client_idle_timeout", pool.timeouts.client_idle, kTimeoutMin, kTimeoutMax);
   for (std::string_view name : {"min_size", "guaranteed_size"}) {
     uint32_t connections = name == "min_size" ? pool.min_size : pool.guaranteed_size;
     if (connections <= pool.size) continue;

@@ -138,6 +138,17 @@ enum class PoolMode : uint8_t {
   none,  // each session has a connection of its own, made for it and closed with it
   session,
   transaction,
+  statement,  // as `transaction`, and nobody may open a transaction block
+};
+
+// How long the sessions of a pool may take. nullopt: as long as they like.
+struct PoolTimeouts {
+  std::optional<Duration> query = {};
+  std::optional<Duration> transaction = {};
+  std::optional<Duration> idle_in_transaction = {};
+  std::optional<Duration> client_idle = {};
+
+  bool operator==(const PoolTimeouts&) const = default;
 };
 
 // How the sessions of a route share server connections: one pool for each route, database and
@@ -153,6 +164,8 @@ struct Pool {
   Duration wait_timeout = 2min;
   Duration idle_timeout = 10min;
   Duration max_lifetime = std::chrono::hours(1);
+  PoolTimeouts timeouts = {};
+};
 };
 
 struct Route {

@@ -64,10 +64,11 @@ constexpr std::array<Name<Inspect>, 3> names(Inspect) {
            {"messages", Inspect::messages},
            {"statements", Inspect::statements}}};
 }
-constexpr std::array<Name<PoolMode>, 3> names(PoolMode) {
+constexpr std::array<Name<PoolMode>, 4> names(PoolMode) {
   return {{{"none", PoolMode::none},
            {"session", PoolMode::session},
-           {"transaction", PoolMode::transaction}}};
+           {"transaction", PoolMode::transaction},
+           {"statement", PoolMode::statement}}};
 }
 constexpr std::array<Name<ConnectionType>, 5> names(ConnectionType) {
   return {{{"any", ConnectionType::any},

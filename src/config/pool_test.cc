@@ -40,6 +40,45 @@ TEST(Pools, every_key_arrives) {
   }
 }
 
+TEST(Pools, may_hand_connections_on_after_each_statement) {
+  EXPECT_EQ(config_of(with_pool("mode: statement")).routes[0].pool.mode, PoolMode::statement);
+  Config config = config_of(with_route("pool: {mode: statement}", "pool: {mode: transaction}\n"));
+  EXPECT_EQ(config.routes[0].pool.mode, PoolMode::statement);
+}
+
+TEST(Pools, have_no_timeouts_but_those_they_are_given) {
+  EXPECT_EQ(config_of(with_pool("mode: session")).pool.timeouts, PoolTimeouts{});
+  Config config =
+      config_of(with_pool("mode: session, query_timeout: 1s, transaction_timeout: 2s, "
+                          "idle_in_transaction_timeout: 3s, client_idle_timeout: 1d"));
+  PoolTimeouts all{.query = 1s, .transaction = 2s, .idle_in_transaction = 3s, .client_idle = 24h};
+  EXPECT_EQ(config.pool.timeouts, all);
+  EXPECT_EQ(config.routes[0].pool.timeouts, all);
+}
+
+TEST(Pools, a_route_may_change_a_timeout_or_take_it_away) {
+  Config config =
+      config_of(with_route("pool: {query_timeout: none, client_idle_timeout: 5s}",
+                           "pool: {mode: session, query_timeout: 1s, transaction_timeout: 2s}\n"));
+  PoolTimeouts expected{.transaction = 2s, .client_idle = 5s};
+  EXPECT_EQ(config.routes[0].pool.timeouts, expected);
+  EXPECT_EQ(errors_of(with_pool("query_timeout: 0s")),
+            "3:23: error: pool.query_timeout: found \"0s\"; allowed: from 1ms to 1d\n");
+  EXPECT_EQ(errors_of(with_pool("query_timeout: 5")),
+            "3:23: error: pool.query_timeout: found \"5\"; the unit is missing; allowed: a "
+            "number with ms, s, m, h or d, such as 30s\n");
+}
+
+TEST(Pools, timeouts_without_a_pool_are_refused_or_warned_of) {
+  EXPECT_EQ(errors_of(with_route("pool: {query_timeout: 1s}")),
+            "3:10: error: routes[0]: the timeouts of `pool` hold for sessions that share server "
+            "connections, and this route has `mode: none`\n");
+  Config config =
+      config_of(with_route("pool: {mode: none}", "pool: {mode: transaction, query_timeout: 1s}\n"));
+  ASSERT_EQ(config.warnings.size(), 1u);
+  EXPECT_EQ(config.warnings[0].key, "routes[0]");
+}
+
 TEST(Pools, shared_limits_arrive) {
   Config config = config_of(kListen +
                             "upstreams: {main: {servers: {host: db}, max_connections: 3}}\n"

@@ -6,7 +6,8 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Pool
                         const pool::Greetings::Greeting& greeting, std::string early_bytes)
     : Serving(of, decision),
       machine({.session = of.id_,
-               .keeps_connection = decision.route->pool.mode == config::PoolMode::session},
+               .keeps_connection = decision.route->pool.mode == config::PoolMode::session,
+               .refuses_blocks = decision.route->pool.mode == config::PoolMode::statement},
               counters(), listener(), of.environment_.statements, greeting.settings,
               greeting.reported),
       relay({.client = of.client_,

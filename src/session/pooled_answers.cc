@@ -342,7 +342,7 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::str
     replacement_ = mistakes_.empty() ? std::string() : std::move(mistakes_.front());
     return Fate::replace;
   }
-  return tells_our_names(body) ? Fate::replace : Fate::pass;
+  return tells_our_names(body) || reword_cancel(body) ? Fate::replace : Fate::pass;
 }
 
 // Names that the client has never heard of become its own again.
@@ -362,7 +362,7 @@ bool PooledMachine::tells_our_names(std::string_view body) {
 }
 
 PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
-  wants_ready_ = false;
+  wants_ready_ = timed_out_ = false;
   in_block_ = status != TransactionStatus::idle;
   // The transaction that failed was ours, and the connection goes with it.
   bool ours = std::exchange(guard_failed_, false);
@@ -386,9 +386,11 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     portals_.clear();
     unnamed_portal_ = nullptr;
   }
-  if (!ours && !to_be_told_) return Fate::pass;
+  bool open = identity_.refuses_blocks && in_block_;
+  if (!ours && !open && !to_be_told_) return Fate::pass;
   replacement_ = news();
-  char shown = static_cast<char>(ours ? TransactionStatus::idle : status);
+  if (open) refuse_open_block(status);
+  char shown = static_cast<char>(ours || open ? TransactionStatus::idle : status);
   replacement_.append(kReady).push_back(shown);
   return Fate::replace;
 }

@@ -34,6 +34,8 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
   pool::StatementPtr statement;
   if (front.is_whole()) {
     statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax_);
+    if (std::optional<Error> refused = refusal_of(*statement->facts)) [[unlikely]]
+      return refuse_parse(*refused, input, out);
   } else {
     // Too long to be known again: it stays where it is, and the session with it.
     pins_.add(Pin::long_statement);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,7 +51,8 @@ class PooledMachine {
 
   struct Identity {
     uint32_t session;
-    bool keeps_connection;  // `pool.mode: session`
+    bool keeps_connection;        // `pool.mode: session`
+    bool refuses_blocks = false;  // `pool.mode: statement`
   };
 
   PooledMachine(Identity identity, RelayCounters counters, RelayEvents* events,
@@ -92,6 +94,11 @@ class PooledMachine {
   Cleaning clean_up(Pieces& out);
   // What runs for a client that is gone may as well be cancelled.
   bool runs_only_reads() const { return only_reads_; }
+
+  // The request at hand has taken too long and is being cancelled: the client is told so.
+  void note_timed_out() { timed_out_ = true; }
+  Instant exchange_started() const { return tally_.exchange_started(); }
+  Instant transaction_started() const { return tally_.transaction_started(); }
 
   bool in_transaction() const { return in_block_ || unit_open_; }
   bool exchange_open() const { return server_ != nullptr && !server_->queue.empty(); }
@@ -154,6 +161,13 @@ class PooledMachine {
   Verdict fail_aborted(std::string_view& input, Pieces& out);
   Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
 
+  // pooled_policy.cc
+  std::optional<Error> refusal_of(const sql::TextFacts& facts) const;
+  Verdict refuse_query(const Error& error, std::string_view& input, Pieces& out);
+  Verdict refuse_parse(const Error& error, std::string_view& input, Pieces& out);
+  bool reword_cancel(std::string_view body);
+  void refuse_open_block(wire::TransactionStatus status);
+
   // pooled_statements.cc
   pool::StatementPtr statement_named(std::string_view name) const;
   std::string server_name(const pool::StatementPtr& statement, Pieces& out);
@@ -161,6 +175,7 @@ class PooledMachine {
   std::string add_to_server(const pool::StatementPtr& statement, Pieces& out);
   void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
   void let_fail(std::string_view sqlstate, const std::string& message, Pieces& out);
+  void let_fail(std::string error_response, Pieces& out);
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
   void note_sent(const sql::TextFacts& facts);
@@ -218,6 +233,8 @@ class PooledMachine {
   bool defaults_changed_ = false;
   bool ddl_open_ = false;  // not committed yet
   bool wants_sync_ = false;
+  bool wants_rollback_ = false;  // of a block that should not be
+  bool timed_out_ = false;
   bool probing_ = false;
   bool probed_ = false;   // it has answered
   pool::Settings found_;  // by the probe

@@ -86,6 +86,7 @@ void PooledRelay::refuse_wait(const Error& error) {
 
 void PooledRelay::end_cancel() {
   --cancels_;
+  if (cancels_ == 0) cancels_query_ = false;
   waiter_.raise(wake::kMail);
 }
 

@@ -179,6 +179,8 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
   if (front.is_whole()) {
     std::shared_ptr<const sql::TextFacts> facts =
         cache_.facts_of(front.body().substr(0, front.body().find('\0')), syntax_);
+    if (std::optional<Error> refused = refusal_of(*facts)) [[unlikely]]
+      return refuse_query(*refused, input, out);
     note_sent(*facts);
     running_.push_back(std::move(facts));
   } else {

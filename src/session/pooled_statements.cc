@@ -92,7 +92,13 @@ void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::stri
 // something that fails in the same way, and the client is told in our words.
 void PooledMachine::let_fail(std::string_view sqlstate, const std::string& message, Pieces& out) {
   wire::ErrorField fields[] = {{'S', "ERROR"}, {'V', "ERROR"}, {'C', sqlstate}, {'M', message}};
-  wire::append_error_response(mistakes_.emplace_back(), fields);
+  std::string error;
+  wire::append_error_response(error, fields);
+  let_fail(std::move(error), out);
+}
+
+void PooledMachine::let_fail(std::string error_response, Pieces& out) {
+  mistakes_.push_back(std::move(error_response));
   std::string bind;
   wire::append_bind(bind, "", kNoStatement, {});
   ask(Request::bind, ResponseQueue::kReplaced);
