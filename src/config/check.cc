@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -132,12 +133,16 @@ class Checker {
 
   // What only pools can see to.
   void check_without_pool(const Route& route, const std::string& key) {
-    const PoolTimeouts& timeouts = route.pool.timeouts;
-    if (route.reject || timeouts == PoolTimeouts{}) return;
+    auto of_pools = [](const Pool& pool) {
+      return std::tuple(pool.timeouts.query, pool.timeouts.transaction,
+                        pool.timeouts.idle_in_transaction, pool.timeouts.client_idle,
+                        pool.max_queries_per_second, pool.max_queries_per_second_per_user);
+    };
+    if (route.reject || of_pools(route.pool) == of_pools(Pool{})) return;
     std::string text =
-        "the timeouts of `pool` hold for sessions that share server connections, and this route "
-        "has `mode: none`";
-    if (timeouts == config_.pool.timeouts) {
+        "the timeouts and limits of queries of `pool` hold for sessions that share server "
+        "connections, and this route has `mode: none`";
+    if (of_pools(route.pool) == of_pools(config_.pool)) {
       reader_.warning(route.at, key, std::move(text));
     } else {
       reader_.error(route.at, key, std::move(text));

@@ -107,6 +107,7 @@ struct Upstream {
   ServerTls tls;
   Duration connect_timeout = 5s;
   std::optional<uint32_t> max_connections;  // of all pools together
+  uint32_t max_logins = 20;                 // of pools, at the same time, to each server
 };
 
 // A value to match: exact, with `*`, or a regular expression written /…/ (RE2, always a full
@@ -151,6 +152,25 @@ struct PoolTimeouts {
   bool operator==(const PoolTimeouts&) const = default;
 };
 
+// What becomes of a query that comes too soon.
+enum class OverQueryLimit : uint8_t { delay, reject };
+
+// What becomes of a session that wants what cannot be moved to another server connection.
+enum class StatePolicy : uint8_t { pin, reject };
+
+struct UnmovableState {
+  StatePolicy temporary_objects = StatePolicy::pin;
+  StatePolicy held_cursors = StatePolicy::pin;
+  StatePolicy advisory_locks = StatePolicy::pin;
+  StatePolicy listen = StatePolicy::pin;
+  StatePolicy prepared_statements = StatePolicy::pin;
+  StatePolicy random_seed = StatePolicy::pin;
+  StatePolicy sequences = StatePolicy::pin;
+  StatePolicy unknown_settings = StatePolicy::pin;
+  StatePolicy session_authorization = StatePolicy::pin;
+  StatePolicy long_statements = StatePolicy::pin;
+};
+
 // How the sessions of a route share server connections: one pool for each route, database and
 // user.
 struct Pool {
@@ -165,7 +185,11 @@ struct Pool {
   Duration idle_timeout = 10min;
   Duration max_lifetime = std::chrono::hours(1);
   PoolTimeouts timeouts = {};
-};
+  std::optional<uint32_t> max_queries_per_second;           // of the route
+  std::optional<uint32_t> max_queries_per_second_per_user;  // of a user on the route
+  OverQueryLimit over_query_limit = OverQueryLimit::delay;
+  std::optional<uint32_t> max_pinned;  // nullopt: as many as `size`
+  UnmovableState unmovable_state = {};
 };
 
 struct Route {

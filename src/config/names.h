@@ -70,6 +70,12 @@ constexpr std::array<Name<PoolMode>, 4> names(PoolMode) {
            {"transaction", PoolMode::transaction},
            {"statement", PoolMode::statement}}};
 }
+constexpr std::array<Name<OverQueryLimit>, 2> names(OverQueryLimit) {
+  return {{{"delay", OverQueryLimit::delay}, {"reject", OverQueryLimit::reject}}};
+}
+constexpr std::array<Name<StatePolicy>, 2> names(StatePolicy) {
+  return {{{"pin", StatePolicy::pin}, {"reject", StatePolicy::reject}}};
+}
 constexpr std::array<Name<ConnectionType>, 5> names(ConnectionType) {
   return {{{"any", ConnectionType::any},
            {"local", ConnectionType::local},

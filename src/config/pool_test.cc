@@ -63,20 +63,76 @@ TEST(Pools, a_route_may_change_a_timeout_or_take_it_away) {
   PoolTimeouts expected{.transaction = 2s, .client_idle = 5s};
   EXPECT_EQ(config.routes[0].pool.timeouts, expected);
   EXPECT_EQ(errors_of(with_pool("query_timeout: 0s")),
-            "3:23: error: pool.query_timeout: found \"0s\"; allowed: from 1ms to 1d\n");
+            "3:23: error: pool.query_timeout: found `0s`; allowed: from 1ms to 1d\n");
   EXPECT_EQ(errors_of(with_pool("query_timeout: 5")),
-            "3:23: error: pool.query_timeout: found \"5\"; the unit is missing; allowed: a "
+            "3:23: error: pool.query_timeout: found `5`; the unit is missing; allowed: a "
             "number with ms, s, m, h or d, such as 30s\n");
 }
 
 TEST(Pools, timeouts_without_a_pool_are_refused_or_warned_of) {
-  EXPECT_EQ(errors_of(with_route("pool: {query_timeout: 1s}")),
-            "3:10: error: routes[0]: the timeouts of `pool` hold for sessions that share server "
-            "connections, and this route has `mode: none`\n");
+  EXPECT_EQ(
+      errors_of(with_route("pool: {query_timeout: 1s}")),
+      "3:10: error: routes[0]: the timeouts and limits of queries of `pool` hold for sessions "
+      "that share server connections, and this route has `mode: none`\n");
   Config config =
       config_of(with_route("pool: {mode: none}", "pool: {mode: transaction, query_timeout: 1s}\n"));
   ASSERT_EQ(config.warnings.size(), 1u);
   EXPECT_EQ(config.warnings[0].key, "routes[0]");
+}
+
+TEST(Pools, limits_of_queries_and_pins_arrive) {
+  Config config =
+      config_of(with_pool("mode: transaction, max_queries_per_second: 1, "
+                          "max_queries_per_second_per_user: 2, "
+                          "over_query_limit: reject, max_pinned: 3"));
+  const Pool& pool = config.routes[0].pool;
+  EXPECT_EQ(pool.max_queries_per_second, 1u);
+  EXPECT_EQ(pool.max_queries_per_second_per_user, 2u);
+  EXPECT_EQ(pool.over_query_limit, OverQueryLimit::reject);
+  EXPECT_EQ(pool.max_pinned, 3u);
+  EXPECT_EQ(Pool{}.max_queries_per_second, std::nullopt);
+  EXPECT_EQ(Pool{}.over_query_limit, OverQueryLimit::delay);
+  EXPECT_EQ(Pool{}.max_pinned, std::nullopt);
+}
+
+TEST(Pools, limits_of_queries_need_a_pool) {
+  EXPECT_EQ(
+      errors_of(with_route("pool: {max_queries_per_second: 1}")),
+      "3:10: error: routes[0]: the timeouts and limits of queries of `pool` hold for sessions "
+      "that share server connections, and this route has `mode: none`\n");
+}
+
+TEST(Pools, each_kind_of_unmovable_state_has_its_policy) {
+  const std::pair<const char*, StatePolicy UnmovableState::*> kinds[] = {
+      {"temporary_objects", &UnmovableState::temporary_objects},
+      {"held_cursors", &UnmovableState::held_cursors},
+      {"advisory_locks", &UnmovableState::advisory_locks},
+      {"listen", &UnmovableState::listen},
+      {"prepared_statements", &UnmovableState::prepared_statements},
+      {"random_seed", &UnmovableState::random_seed},
+      {"sequences", &UnmovableState::sequences},
+      {"unknown_settings", &UnmovableState::unknown_settings},
+      {"session_authorization", &UnmovableState::session_authorization},
+      {"long_statements", &UnmovableState::long_statements}};
+  for (const auto& [name, member] : kinds) {
+    std::string key(name);
+    Config config =
+        config_of(with_pool("mode: transaction, unmovable_state: {" + key + ": reject}"));
+    for (const auto& [other, state] : kinds) {
+      EXPECT_EQ(config.pool.unmovable_state.*state,
+                key == other ? StatePolicy::reject : StatePolicy::pin)
+          << key << " and " << other;
+    }
+  }
+  EXPECT_EQ(errors_of(with_pool("unmovable_state: {listen: virtualise}")),
+            "3:32: error: pool.unmovable_state.listen: found `virtualise`; allowed: pin or "
+            "reject\n");
+}
+
+TEST(Pools, logins_to_a_server_are_bounded) {
+  EXPECT_EQ(config_of(kMinimal).upstreams.at("main").max_logins, 20u);
+  Config config = config_of(kListen + "upstreams: {main: {servers: {host: db}, max_logins: 3}}\n");
+  EXPECT_EQ(config.upstreams.at("main").max_logins, 3u);
 }
 
 TEST(Pools, shared_limits_arrive) {

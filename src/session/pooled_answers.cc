@@ -385,6 +385,7 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     if (!settings_.server_differs()) server_->settings = settings_.current();
     portals_.clear();
     unnamed_portal_ = nullptr;
+    if (holds_place_ || pins_.without(Pin::pool_mode) != counted_pins_) count_pins();
   }
   bool open = identity_.refuses_blocks && in_block_;
   if (!ours && !open && !to_be_told_) return Fate::pass;

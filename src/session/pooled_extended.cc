@@ -34,10 +34,13 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
   pool::StatementPtr statement;
   if (front.is_whole()) {
     statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax_);
-    if (std::optional<Error> refused = refusal_of(*statement->facts)) [[unlikely]]
+    if (std::optional<Error> refused = refusal_to_parse(*statement->facts)) [[unlikely]]
       return refuse_parse(*refused, input, out);
   } else {
     // Too long to be known again: it stays where it is, and the session with it.
+    if (std::optional<Error> refused = refusal_of_long_text()) {
+      return refuse_parse(*refused, input, out);
+    }
     pins_.add(Pin::long_statement);
     auto alone = std::make_shared<pool::Statement>();
     alone->hash = reinterpret_cast<uintptr_t>(alone.get());
@@ -183,6 +186,8 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
     if (!name.empty() && portal.name == name) statement = portal.statement;
   }
   if (statement != nullptr && statement->facts != nullptr) {
+    if (std::optional<Error> refused = refusal_to_run(*statement->facts)) [[unlikely]]
+      return refuse_execute(*refused, input, out);
     note_sent(*statement->facts);
     running_.push_back(statement->facts);
   } else {

@@ -115,6 +115,7 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;
   if (!in_block_ && !settings_.server_differs()) server_->settings = settings_.current();
+  if (!in_block_) count_pins();
 }
 
 // First the pins, in a row of one number; then what is set in the session, a row for each setting.

@@ -25,8 +25,48 @@ Error block_error() {
 }  // namespace
 
 // Before anything of the text is sent.
-std::optional<Error> PooledMachine::refusal_of(const sql::TextFacts& facts) const {
+std::optional<Error> PooledMachine::refusal_to_parse(const sql::TextFacts& facts) const {
   if (identity_.refuses_blocks && facts.has(StatementKind::begin)) return block_error();
+  if (identity_.rejects.none() || facts.is_plain()) return std::nullopt;
+  return refusal_of_state(foreseen_pins(facts));
+}
+
+std::optional<Error> PooledMachine::refusal_to_run(const sql::TextFacts& facts) {
+  if (std::optional<Error> refused = refusal_to_parse(facts)) return refused;
+  return facts.is_plain() ? std::nullopt : refusal_of_place(foreseen_pins(facts));
+}
+
+std::optional<Error> PooledMachine::refusal_of_long_text() {
+  if (std::optional<Error> refused = refusal_of_state(Pin::long_statement)) return refused;
+  return refusal_of_place(Pin::long_statement);
+}
+
+// Asked for each query, once; nullopt when it may go. Without a connection none is taken for a
+// query that may not.
+std::optional<PooledMachine::Verdict> PooledMachine::limit_queries(char message,
+                                                                   std::string_view& input,
+                                                                   Instant now, Pieces& out) {
+  namespace type = wire::client_message;
+  bool is_query =
+      message == type::kQuery || message == type::kExecute || message == type::kFunctionCall;
+  // In COPY mode nothing of it is understood.
+  bool in_copy = server_ != nullptr && server_->queue.in_copy_in();
+  if (!is_query || in_copy) return std::nullopt;
+  if (!is_admitted_) {
+    QueryLimit::Answer answer = query_limit_->ask(now);
+    if (answer == QueryLimit::Answer::wait) return Verdict::too_soon;
+    if (answer == QueryLimit::Answer::refuse) {
+      Error error = query_limit_->error();
+      if (server_ == nullptr) {
+        refuse_next(error);
+        return on_refused(message, input);
+      }
+      begin_unit(now, out);
+      bool ends_with_ready = message != type::kExecute;
+      return ends_with_ready ? refuse_query(error, input, out) : refuse_execute(error, input, out);
+    }
+  }
+  is_admitted_ = server_ == nullptr;  // it may yet have to wait for one
   return std::nullopt;
 }
 
@@ -49,6 +89,11 @@ PooledMachine::Verdict PooledMachine::refuse_parse(const Error& error, std::stri
                                                    Pieces& out) {
   // A Parse that fails has dropped the unnamed one before it.
   if (reader_.front().body().starts_with('\0')) unnamed_ = nullptr;
+  return refuse_execute(error, input, out);
+}
+
+PooledMachine::Verdict PooledMachine::refuse_execute(const Error& error, std::string_view& input,
+                                                     Pieces& out) {
   std::string response;
   wire::append_error(response, error);
   let_fail(std::move(response), out);

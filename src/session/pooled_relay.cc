@@ -135,6 +135,9 @@ bool PooledRelay::feed() {
       return need_server() || moved;
     case Verdict::hold:
       return moved;
+    case Verdict::too_soon:
+      wait_for_turn();
+      return moved;
     case Verdict::terminate:
       to_server_.read_all = true;
       to_server_.input = {};
@@ -157,12 +160,7 @@ bool PooledRelay::need_server() {
     attach(std::move(connection));
     return true;
   }
-  // A buffer for each of those who wait would be much memory for a few bytes each.
-  if (to_server_.input.size() <= kStashBytesMax && to_server_.pieces.empty()) {
-    stash_ = std::string(to_server_.input);
-    to_server_.input = stash_;
-    to_server_.lease.reset();
-  }
+  stash_input();
   deadline_.start(waiter_.loop().now() + pool_->destination().settings()->wait_timeout);
   pool_->wait(*this);
   return server_ != nullptr;

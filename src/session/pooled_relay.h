@@ -16,6 +16,7 @@
 #include "pool/registry.h"
 #include "session/metrics.h"
 #include "session/pooled_machine.h"
+#include "session/query_limit.h"
 #include "session/relay.h"
 #include "session/timeouts.h"
 #include "tls/stream.h"
@@ -104,6 +105,10 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
 
   // pooled_relay_timeouts.cc
   void follow_settings();
+  void limit_queries(const config::Pool& settings);
+  void wait_for_turn();
+  void stash_input();
+  bool waits_for_turn() const { return query_limit_ && query_limit_->waits(); }
   void watch();
   void on_expired(Timeouts::Expired what);
   void dismiss(Error error);
@@ -159,6 +164,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
     Timeouts timeouts;
   };
   std::unique_ptr<Watch> watch_;
+  std::unique_ptr<QueryLimit> query_limit_;  // likewise
 };
 
 }  // namespace trunkline::session

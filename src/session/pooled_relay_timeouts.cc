@@ -8,7 +8,9 @@ namespace trunkline::session {
 // At the login, and at each checkout after a reload.
 void PooledRelay::follow_settings() {
   settings_version_ = pool_->destination().settings_version();
-  const config::PoolTimeouts limits = pool_->destination().settings()->timeouts;
+  std::shared_ptr<const config::Pool> settings = pool_->destination().settings();
+  limit_queries(*settings);
+  const config::PoolTimeouts& limits = settings->timeouts;
   if (limits == config::PoolTimeouts{}) {
     watch_.reset();
   } else if (watch_) {
@@ -16,6 +18,31 @@ void PooledRelay::follow_settings() {
   } else {
     watch_ = std::make_unique<Watch>(waiter_, limits);
   }
+}
+
+void PooledRelay::limit_queries(const config::Pool& settings) {
+  pool::Pool::QueryRates rates = pool_->query_rates();
+  if (waits_for_turn()) return;  // that query keeps its place, and the next looks again
+  query_limit_.reset();
+  if (rates.route || rates.user) {
+    query_limit_ = std::make_unique<QueryLimit>(
+        QueryLimit::Buckets{.route = std::move(rates.route), .user = std::move(rates.user)},
+        settings.over_query_limit, settings.wait_timeout, pool_->cells(desk_.worker()));
+  }
+  machine_.set_query_limit(query_limit_.get());
+}
+
+void PooledRelay::wait_for_turn() {
+  if (!server_) stash_input();
+  deadline_.start(query_limit_->until());
+}
+
+// A buffer for each of those who wait would be much memory for a few bytes each.
+void PooledRelay::stash_input() {
+  if (to_server_.input.size() > kStashBytesMax || !to_server_.pieces.empty()) return;
+  stash_ = std::string(to_server_.input);
+  to_server_.input = stash_;
+  to_server_.lease.reset();
 }
 
 // The timer may be too early, never too late: most of what begins is over long before its end
@@ -26,6 +53,8 @@ void PooledRelay::watch() {
   Doing doing = Doing::resting;
   if (machine_.exchange_open()) {
     doing = Doing::asking;
+  } else if (waits_for_turn()) {
+    doing = Doing::waiting;
   } else if (machine_.in_transaction()) {
     doing = Doing::idle_in_transaction;
   } else if (waits()) {
@@ -44,6 +73,7 @@ void PooledRelay::watch() {
 }
 
 void PooledRelay::on_expired(Timeouts::Expired what) {
+  pool_->cells(desk_.worker())[pool::PoolCells::kTimeouts + static_cast<size_t>(what)].add();
   if (what != Timeouts::Expired::query) return dismiss(timeout_error(what));
   cancels_query_ = true;
   machine_.note_timed_out();

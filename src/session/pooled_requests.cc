@@ -71,6 +71,9 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     return Verdict::go_on;
   }
   Verdict verdict = gate();
+  if (query_limit_ != nullptr && verdict != Verdict::hold) [[unlikely]] {
+    if (auto limited = limit_queries(message, input, now, out)) return *limited;
+  }
   // Too much is unanswered, and the server may keep its answers back until Flush or Sync.
   if (verdict == Verdict::hold && !awaiting() && !std::exchange(flushed_, true)) {
     out.add(kFlush);
@@ -126,6 +129,7 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   if (!cleanse && pool::same(server_->settings, settings_.current())) return;
   std::string guard;
   pool::append_guard(guard, *server_, settings_.current(), cleanse);
+  count(pool::PoolCells::kGuards);
   settings_.server_was_set();
   to_be_told_ = true;
   out.add(keep(std::move(guard)));
@@ -179,11 +183,14 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
   if (front.is_whole()) {
     std::shared_ptr<const sql::TextFacts> facts =
         cache_.facts_of(front.body().substr(0, front.body().find('\0')), syntax_);
-    if (std::optional<Error> refused = refusal_of(*facts)) [[unlikely]]
+    if (std::optional<Error> refused = refusal_to_run(*facts)) [[unlikely]]
       return refuse_query(*refused, input, out);
     note_sent(*facts);
     running_.push_back(std::move(facts));
   } else {
+    if (std::optional<Error> refused = refusal_of_long_text()) {
+      return refuse_query(*refused, input, out);
+    }
     pins_.add(Pin::long_statement);
     only_reads_ = false;
     running_.push_back(nullptr);
@@ -230,6 +237,7 @@ PooledMachine::Verdict PooledMachine::on_copy(std::string_view& input, Pieces& o
 
 void PooledMachine::refuse_next(const Error& error) {
   refusing_ = true;
+  is_admitted_ = false;
   refusal_.clear();
   wire::append_error(refusal_, error);
 }

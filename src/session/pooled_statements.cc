@@ -20,9 +20,9 @@ constexpr sql::KindSet kProbedKinds = {
     StatementKind::deallocate_all, StatementKind::create_temp, StatementKind::discard_temp,
     StatementKind::discard_all,    StatementKind::do_,         StatementKind::call,
     StatementKind::load,           StatementKind::other};
-constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicion::temp_objects,
-                                               Suspicion::opaque, Suspicion::dblink,
-                                               Suspicion::runs_prepared};
+constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicion::session_unlock,
+                                               Suspicion::temp_objects, Suspicion::opaque,
+                                               Suspicion::dblink,       Suspicion::runs_prepared};
 // After these nothing is known of what the session has set.
 constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::opaque,
                                        Suspicion::may_fire_triggers, Suspicion::dblink,
@@ -83,6 +83,7 @@ void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::stri
     message.c_string(name).bytes(statement->parse);
   }
   ask(Request::parse, ResponseQueue::kSwallow);
+  count(pool::PoolCells::kPreparedAgain);
   changes_.push_back({.made = name.empty() ? nullptr : statement, .of_client = false});
   if (name.empty()) server_->unnamed = statement;
   out.add(scratch(parse));
@@ -142,33 +143,13 @@ void PooledMachine::note_sent(const sql::TextFacts& facts) {
       facts.kinds().has_any_of(kProbedKinds)) {
     suspected_ = server_->unproven = true;
   }
-  if (facts.is_cut()) pins_.add(Pin::unknown_setting);
-  if (suspicions.has(Suspicion::setseed)) pins_.add(Pin::random_seed);
-  if (suspicions.has(Suspicion::moves_sequence)) pins_.add(Pin::sequence);
-  if (suspicions.has(Suspicion::set_config)) pins_.add(Pin::unknown_setting);
+  note_cause(facts);
+  pins_.add(certain_pins(facts));
   for (const sql::Statement& statement : facts.statements()) note_statement(statement);
 }
 
 void PooledMachine::note_statement(const sql::Statement& statement) {
   switch (statement.kind) {
-    case StatementKind::set:
-    case StatementKind::set_role: {
-      using Value = sql::SettingValue::Kind;
-      bool is_known =
-          statement.value.kind == Value::given || statement.value.kind == Value::to_default;
-      if (!statement.is_local && (!is_known || statement.is_malformed)) {
-        pins_.add(Pin::unknown_setting);
-      }
-      break;
-    }
-    case StatementKind::set_session_characteristics:
-      if (!statement.modes.is_certain) pins_.add(Pin::unknown_setting);
-      break;
-    case StatementKind::set_session_authorization:
-      if (statement.value.kind != sql::SettingValue::Kind::to_default) {
-        pins_.add(Pin::session_authorization);
-      }
-      break;
     case StatementKind::declare:
       if (statement.with_hold || statement.is_malformed) suspected_ = true;
       break;

@@ -64,6 +64,7 @@ Error timeout_error(Timeouts::Expired what) {
         return {Reason::client_idle_timeout, sqlstate::kIdleSessionTimeout, "idle-session timeout",
                 "client_idle_timeout"};
       case Timeouts::Expired::query:
+      case Timeouts::Expired::kCount:
         break;
     }
     std::unreachable();

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "config/model.h"
+#include "pool/metrics.h"
 
 namespace trunkline::session {
 
@@ -21,7 +22,7 @@ class Timeouts {
     idle_in_transaction,  // it does not, and the transaction goes on
     waiting,              // for a server connection: that is `wait_timeout`'s
   };
-  enum class Expired : uint8_t { query, transaction, idle_in_transaction, client_idle };
+  using Expired = pool::Timeout;
 
   // What the session does now, and since when the transaction at hand goes on.
   struct Activity {
