@@ -4,7 +4,9 @@ Clusters live for the session and are started on first use. A test that changes 
 it, swaps its certificate) takes a cluster of its own from `new_cluster`.
 """
 
+import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
@@ -12,7 +14,7 @@ from typing import Callable, Dict, Iterator, List
 import pytest
 
 from lib.certs import TestCertificates
-from lib.postgres import Cluster, Template
+from lib.postgres import Cluster, Template, password_of
 from lib.processes import free_port
 from lib.transcript import NORMALISATIONS
 from lib.trunkline import Trunkline, base_config
@@ -146,6 +148,34 @@ def proxy_factory(tmp_path: Path) -> Iterator[ProxyFactory]:
         except AssertionError as error:
             failures.append(str(error))
     assert not failures, "\n".join(failures)
+
+
+PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
+POOL_SIZE = 4
+
+
+@pytest.fixture(scope="module")
+def filled(clusters: Clusters) -> Cluster:
+    """A cluster with pgbench's tables, for tests of pools."""
+    cluster = clusters.shared(15)
+    subprocess.run([PGBENCH, "-i", "-q", "-s", "1", "-h", cluster.host, "-p", str(cluster.port),
+                    "-U", "bob", "tenant"], check=True, stderr=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, env=dict(os.environ, PGPASSWORD=password_of("bob")))
+    return cluster
+
+
+@pytest.fixture
+def pooled(proxy_factory: ProxyFactory, filled: Cluster) -> ProxyFactory:
+    """Makes a proxy with this pool; everybody is who he says he is."""
+    def make(mode="transaction", size=POOL_SIZE, upstream=None, pool=None, **more) -> Proxy:
+        # `pool` as the test says, also its timeouts; other keys at the top of the file.
+        timeouts = {key: more.pop(key) for key in list(more) if key.endswith("_timeout")}
+        return proxy_factory(upstreams={"main": dict(upstream_of(filled), **(upstream or {}))},
+                             pool={"mode": mode, "size": size, **timeouts, **(pool or {})},
+                             authentication=[{"method": "trust"}],
+                             users=[{"name": name, "password": password_of(name)}
+                                    for name in ("bob", "alice", "trusty")], **more)
+    return make
 
 
 def listener(made: TestCertificates, mode: str = "allow", **more) -> dict:

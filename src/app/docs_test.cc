@@ -10,6 +10,7 @@
 #include "config/test_support.h"
 #include "observe/prometheus.h"
 #include "policy/postgres_stats.h"
+#include "pool/metrics.h"
 #include "session/metrics.h"
 #include "tls/certificates_for_tests.h"
 
@@ -168,6 +169,7 @@ TEST(Documentation, EveryMetricHasItsLine) {
   auto stats = registry.group(policy::kPostgresStats, {"route", "upstream"});
   auto of_route = registry.group(session::kRouteMetrics, {"route", "upstream"});
   auto servers = registry.group(upstream::kServerConnections, {"upstream"});
+  auto pools = registry.group(pool::kPoolMetrics, {"route", "database", "user"});
   std::string page = config::read_whole(config::project_folder() / "docs/metrics.md");
   std::istringstream text(observe::prometheus_text(registry.read(), "trunkline"));
   size_t families = 0;
@@ -178,7 +180,7 @@ TEST(Documentation, EveryMetricHasItsLine) {
     EXPECT_TRUE(page.contains("| `" + name + "` |")) << name;
     ++families;
   }
-  EXPECT_GE(families, 45U);
+  EXPECT_GE(families, 55U);
 }
 
 TEST(Documentation, EveryCloseReasonHasItsLine) {

@@ -74,7 +74,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
       login_rate_(1s, 0),
       resolver_(upstream::kLookupThreads),
       mock_secrets_(process_secret(config_)),
-      pools_(ledger_, workers_count_),
+      pools_(ledger_, workers_count_, &metrics_),
       blocking_pool_(kBlockingThreads),
       loop_(std::make_unique<io::EpollBackend>(), &blocking_pool_),
       workers_(blocking_pool_),

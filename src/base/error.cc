@@ -14,7 +14,8 @@ std::string_view reason_name(Reason reason) {
       "login_timeout",         "server_connect_failed", "server_tls_error",
       "server_auth_failed",    "server_error",          "server_closed",
       "server_io_error",       "server_protocol_error", "server_slow",
-      "pool_timeout",          "relay_unavailable",     "drain",
+      "pool_timeout",          "transaction_timeout",   "idle_in_transaction_timeout",
+      "client_idle_timeout",   "relay_unavailable",     "drain",
       "internal_error"};
   static_assert(!kNames.back().empty());
   return kNames.at(static_cast<size_t>(reason));

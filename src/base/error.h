@@ -18,6 +18,9 @@ inline constexpr std::string_view kProtocolViolation = "08P01";
 inline constexpr std::string_view kFeatureNotSupported = "0A000";
 inline constexpr std::string_view kInvalidParameterValue = "22023";
 inline constexpr std::string_view kInvalidAuthorization = "28000";
+inline constexpr std::string_view kIdleInTransactionTimeout = "25P03";
+inline constexpr std::string_view kTransactionTimeout = "25P04";
+inline constexpr std::string_view kIdleSessionTimeout = "57P05";
 inline constexpr std::string_view kInvalidPassword = "28P01";
 inline constexpr std::string_view kInvalidCatalogName = "3D000";
 inline constexpr std::string_view kTooManyConnections = "53300";
@@ -61,8 +64,11 @@ enum class Reason : uint8_t {
   server_closed,
   server_io_error,
   server_protocol_error,
-  server_slow,        // did not read; ended to relieve memory_limit
-  pool_timeout,       // no server connection came free within `wait_timeout`
+  server_slow,   // did not read; ended to relieve memory_limit
+  pool_timeout,  // no server connection came free within `wait_timeout`
+  transaction_timeout,
+  idle_in_transaction_timeout,
+  client_idle_timeout,
   relay_unavailable,  // `auth: relay` cannot work with this client and server
   drain,              // shutdown
   internal_error,

@@ -25,6 +25,7 @@ const std::map<std::string_view, std::string> kSections = {
     {"routes.upstream", kMinimal + "routes: [{upstream: {@}}]\n"},
     {"routes.login", kMinimal + "routes: [{upstream: main, login: {@}}]\n"},
     {"pool", kMinimal + "pool: {@}\n"},
+    {"pool.unmovable_state", kMinimal + "pool: {unmovable_state: {@}}\n"},
     {"mappings", kListen + "mappings: [{@}]\n"},
     {"user_mappings", kListen + "user_mappings: {joe: {@}}\n"},
     {"users", kMinimal + "users: [{@}]\n"},
@@ -50,6 +51,7 @@ const std::string kConnections = "; allowed: a number from 1 to 100000";
 const std::string kConnectionsOrNone = "; allowed: a number from 0 to 100000";
 const std::string kDuration =
     "; the unit is missing; allowed: a number with ms, s, m, h or d, such as 30s";
+const std::string kPolicy = "; allowed: pin or reject";
 const std::string kHost =
     "; allowed: an IP address, a host name, or the absolute folder of a unix socket";
 const std::string kNetwork = "; allowed: an IP address or a network such as 10.0.0.0/8 or fd00::/8";
@@ -119,6 +121,7 @@ const std::vector<BadValue> kBadValues = {
     {"upstreams", "tls", "require", kNotMapping},
     {"upstreams", "connect_timeout", "5", "found `5`" + kDuration},
     {"upstreams", "max_connections", "0", "found `0`" + kConnections},
+    {"upstreams", "max_logins", "0", "found `0`" + kConnections},
     {"upstreams.servers", "host", "'a b'", "found `a b`" + kHost},
     {"upstreams.servers", "port", "0", "found `0`" + kPort},
     {"upstreams.tls", "mode", "verify",
@@ -138,7 +141,7 @@ const std::vector<BadValue> kBadValues = {
     {"routes", "pool", "session", kNotMapping},
     {"routes", "max_clients", "0", "found `0`" + kClients},
     {"routes", "reject", "''", kEmpty},
-    {"pool", "mode", "statement", "found `statement`; allowed: none, session or transaction"},
+    {"pool", "mode", "query", "found `query`; allowed: none, session, transaction or statement"},
     {"pool", "size", "0", "found `0`" + kConnections},
     {"pool", "min_size", "-1", "found `-1`" + kConnectionsOrNone},
     {"pool", "guaranteed_size", "100001", "found `100001`" + kConnectionsOrNone},
@@ -147,6 +150,23 @@ const std::vector<BadValue> kBadValues = {
     {"pool", "wait_timeout", "0s", "found `0s`; allowed: from 1ms to 1d"},
     {"pool", "idle_timeout", "25h", "found `25h`; allowed: from 1ms to 1d"},
     {"pool", "max_lifetime", "1", "found `1`" + kDuration},
+    {"pool", "query_timeout", "5", "found `5`" + kDuration},
+    {"pool", "transaction_timeout", "0s", "found `0s`; allowed: from 1ms to 1d"},
+    {"pool", "idle_in_transaction_timeout", "25h", "found `25h`; allowed: from 1ms to 1d"},
+    {"pool", "client_idle_timeout", "1", "found `1`" + kDuration},
+    {"pool", "max_queries_per_second", "0", "found `0`" + kClients},
+    {"pool", "max_queries_per_second_per_user", "many", "found `many`" + kClients},
+    {"pool", "over_query_limit", "drop", "found `drop`; allowed: delay or reject"},
+    {"pool", "max_pinned", "0", "found `0`" + kConnections},
+    {"pool", "unmovable_state", "pin", kNotMapping},
+    {"pool.unmovable_state", "temporary_objects", "yes", "found `yes`" + kPolicy},
+    {"pool.unmovable_state", "held_cursors", "yes", "found `yes`" + kPolicy},
+    {"pool.unmovable_state", "advisory_locks", "yes", "found `yes`" + kPolicy},
+    {"pool.unmovable_state", "random_seed", "yes", "found `yes`" + kPolicy},
+    {"pool.unmovable_state", "sequences", "yes", "found `yes`" + kPolicy},
+    {"pool.unmovable_state", "unknown_settings", "yes", "found `yes`" + kPolicy},
+    {"pool.unmovable_state", "session_authorization", "yes", "found `yes`" + kPolicy},
+    {"pool.unmovable_state", "long_statements", "yes", "found `yes`" + kPolicy},
     {"routes.match", "sni", "/a", "found `/a`" + kRegex},
     {"routes.match", "user", std::string(64, 'u'),
      "PostgreSQL cuts names to 63 bytes, so this can never match"},

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -108,6 +109,7 @@ class Checker {
       if (route.inspect == Inspect::statements) {
         reader_.error(route.at, key, "`inspect: statements` needs a `pool` so far");
       }
+      check_without_pool(route, key);
       return;
     }
     if (route.auth == AuthMode::relay) {
@@ -118,6 +120,7 @@ class Checker {
                       "makes is for one session; use `auth: terminate`");
       }
       route.pool.mode = PoolMode::none;
+      check_without_pool(route, key);
       return;
     }
     if (route.inspect && *route.inspect != Inspect::statements) {
@@ -125,6 +128,24 @@ class Checker {
                     "`inspect: " + std::string(to_word(*route.inspect)) +
                         "` and a `pool` exclude each other: whose settings and statements are "
                         "whose is seen in the statements");
+    }
+  }
+
+  // What only pools can see to.
+  void check_without_pool(const Route& route, const std::string& key) {
+    auto of_pools = [](const Pool& pool) {
+      return std::tuple(pool.timeouts.query, pool.timeouts.transaction,
+                        pool.timeouts.idle_in_transaction, pool.timeouts.client_idle,
+                        pool.max_queries_per_second, pool.max_queries_per_second_per_user);
+    };
+    if (route.reject || of_pools(route.pool) == of_pools(Pool{})) return;
+    std::string text =
+        "the timeouts and limits of queries of `pool` hold for sessions that share server "
+        "connections, and this route has `mode: none`";
+    if (of_pools(route.pool) == of_pools(config_.pool)) {
+      reader_.warning(route.at, key, std::move(text));
+    } else {
+      reader_.error(route.at, key, std::move(text));
     }
   }
 

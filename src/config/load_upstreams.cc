@@ -103,6 +103,7 @@ void load_upstreams(const Value& value, Config& config) {
     if (auto tls = mapping.find("tls")) load_server_tls(*tls, upstream.tls);
     mapping.read("connect_timeout", upstream.connect_timeout, kTimeoutMin, kTimeoutMax);
     mapping.read_integer("max_connections", upstream.max_connections, 1, kConnectionsMax);
+    mapping.read_integer("max_logins", upstream.max_logins, 1, kConnectionsMax);
     config.upstreams.emplace(std::move(name), std::move(upstream));
   }
 }

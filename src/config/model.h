@@ -107,6 +107,7 @@ struct Upstream {
   ServerTls tls;
   Duration connect_timeout = 5s;
   std::optional<uint32_t> max_connections;  // of all pools together
+  uint32_t max_logins = 20;                 // of pools, at the same time, to each server
 };
 
 // A value to match: exact, with `*`, or a regular expression written /…/ (RE2, always a full
@@ -138,6 +139,34 @@ enum class PoolMode : uint8_t {
   none,  // each session has a connection of its own, made for it and closed with it
   session,
   transaction,
+  statement,  // as `transaction`, and nobody may open a transaction block
+};
+
+// How long the sessions of a pool may take. nullopt: as long as they like.
+struct PoolTimeouts {
+  std::optional<Duration> query = {};
+  std::optional<Duration> transaction = {};
+  std::optional<Duration> idle_in_transaction = {};
+  std::optional<Duration> client_idle = {};
+
+  bool operator==(const PoolTimeouts&) const = default;
+};
+
+// What becomes of a query that comes too soon.
+enum class OverQueryLimit : uint8_t { delay, reject };
+
+// What becomes of a session that wants what cannot be moved to another server connection.
+enum class StatePolicy : uint8_t { pin, reject };
+
+struct UnmovableState {
+  StatePolicy temporary_objects = StatePolicy::pin;
+  StatePolicy held_cursors = StatePolicy::pin;
+  StatePolicy advisory_locks = StatePolicy::pin;
+  StatePolicy random_seed = StatePolicy::pin;
+  StatePolicy sequences = StatePolicy::pin;
+  StatePolicy unknown_settings = StatePolicy::pin;
+  StatePolicy session_authorization = StatePolicy::pin;
+  StatePolicy long_statements = StatePolicy::pin;
 };
 
 // How the sessions of a route share server connections: one pool for each route, database and
@@ -153,6 +182,12 @@ struct Pool {
   Duration wait_timeout = 2min;
   Duration idle_timeout = 10min;
   Duration max_lifetime = std::chrono::hours(1);
+  PoolTimeouts timeouts = {};
+  std::optional<uint32_t> max_queries_per_second;           // of the route
+  std::optional<uint32_t> max_queries_per_second_per_user;  // of a user on the route
+  OverQueryLimit over_query_limit = OverQueryLimit::delay;
+  std::optional<uint32_t> max_pinned;  // nullopt: as many as `size`
+  UnmovableState unmovable_state = {};
 };
 
 struct Route {

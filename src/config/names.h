@@ -64,10 +64,17 @@ constexpr std::array<Name<Inspect>, 3> names(Inspect) {
            {"messages", Inspect::messages},
            {"statements", Inspect::statements}}};
 }
-constexpr std::array<Name<PoolMode>, 3> names(PoolMode) {
+constexpr std::array<Name<PoolMode>, 4> names(PoolMode) {
   return {{{"none", PoolMode::none},
            {"session", PoolMode::session},
-           {"transaction", PoolMode::transaction}}};
+           {"transaction", PoolMode::transaction},
+           {"statement", PoolMode::statement}}};
+}
+constexpr std::array<Name<OverQueryLimit>, 2> names(OverQueryLimit) {
+  return {{{"delay", OverQueryLimit::delay}, {"reject", OverQueryLimit::reject}}};
+}
+constexpr std::array<Name<StatePolicy>, 2> names(StatePolicy) {
+  return {{{"pin", StatePolicy::pin}, {"reject", StatePolicy::reject}}};
 }
 constexpr std::array<Name<ConnectionType>, 5> names(ConnectionType) {
   return {{{"any", ConnectionType::any},

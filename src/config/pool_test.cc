@@ -40,6 +40,99 @@ TEST(Pools, every_key_arrives) {
   }
 }
 
+TEST(Pools, may_hand_connections_on_after_each_statement) {
+  EXPECT_EQ(config_of(with_pool("mode: statement")).routes[0].pool.mode, PoolMode::statement);
+  Config config = config_of(with_route("pool: {mode: statement}", "pool: {mode: transaction}\n"));
+  EXPECT_EQ(config.routes[0].pool.mode, PoolMode::statement);
+}
+
+TEST(Pools, have_no_timeouts_but_those_they_are_given) {
+  EXPECT_EQ(config_of(with_pool("mode: session")).pool.timeouts, PoolTimeouts{});
+  Config config =
+      config_of(with_pool("mode: session, query_timeout: 1s, transaction_timeout: 2s, "
+                          "idle_in_transaction_timeout: 3s, client_idle_timeout: 1d"));
+  PoolTimeouts all{.query = 1s, .transaction = 2s, .idle_in_transaction = 3s, .client_idle = 24h};
+  EXPECT_EQ(config.pool.timeouts, all);
+  EXPECT_EQ(config.routes[0].pool.timeouts, all);
+}
+
+TEST(Pools, a_route_may_change_a_timeout_or_take_it_away) {
+  Config config =
+      config_of(with_route("pool: {query_timeout: none, client_idle_timeout: 5s}",
+                           "pool: {mode: session, query_timeout: 1s, transaction_timeout: 2s}\n"));
+  PoolTimeouts expected{.transaction = 2s, .client_idle = 5s};
+  EXPECT_EQ(config.routes[0].pool.timeouts, expected);
+  EXPECT_EQ(errors_of(with_pool("query_timeout: 0s")),
+            "3:23: error: pool.query_timeout: found `0s`; allowed: from 1ms to 1d\n");
+  EXPECT_EQ(errors_of(with_pool("query_timeout: 5")),
+            "3:23: error: pool.query_timeout: found `5`; the unit is missing; allowed: a "
+            "number with ms, s, m, h or d, such as 30s\n");
+}
+
+TEST(Pools, timeouts_without_a_pool_are_refused_or_warned_of) {
+  EXPECT_EQ(
+      errors_of(with_route("pool: {query_timeout: 1s}")),
+      "3:10: error: routes[0]: the timeouts and limits of queries of `pool` hold for sessions "
+      "that share server connections, and this route has `mode: none`\n");
+  Config config =
+      config_of(with_route("pool: {mode: none}", "pool: {mode: transaction, query_timeout: 1s}\n"));
+  ASSERT_EQ(config.warnings.size(), 1u);
+  EXPECT_EQ(config.warnings[0].key, "routes[0]");
+}
+
+TEST(Pools, limits_of_queries_and_pins_arrive) {
+  Config config =
+      config_of(with_pool("mode: transaction, max_queries_per_second: 1, "
+                          "max_queries_per_second_per_user: 2, "
+                          "over_query_limit: reject, max_pinned: 3"));
+  const Pool& pool = config.routes[0].pool;
+  EXPECT_EQ(pool.max_queries_per_second, 1u);
+  EXPECT_EQ(pool.max_queries_per_second_per_user, 2u);
+  EXPECT_EQ(pool.over_query_limit, OverQueryLimit::reject);
+  EXPECT_EQ(pool.max_pinned, 3u);
+  EXPECT_EQ(Pool{}.max_queries_per_second, std::nullopt);
+  EXPECT_EQ(Pool{}.over_query_limit, OverQueryLimit::delay);
+  EXPECT_EQ(Pool{}.max_pinned, std::nullopt);
+}
+
+TEST(Pools, limits_of_queries_need_a_pool) {
+  EXPECT_EQ(
+      errors_of(with_route("pool: {max_queries_per_second: 1}")),
+      "3:10: error: routes[0]: the timeouts and limits of queries of `pool` hold for sessions "
+      "that share server connections, and this route has `mode: none`\n");
+}
+
+TEST(Pools, each_kind_of_unmovable_state_has_its_policy) {
+  const std::pair<const char*, StatePolicy UnmovableState::*> kinds[] = {
+      {"temporary_objects", &UnmovableState::temporary_objects},
+      {"held_cursors", &UnmovableState::held_cursors},
+      {"advisory_locks", &UnmovableState::advisory_locks},
+      {"random_seed", &UnmovableState::random_seed},
+      {"sequences", &UnmovableState::sequences},
+      {"unknown_settings", &UnmovableState::unknown_settings},
+      {"session_authorization", &UnmovableState::session_authorization},
+      {"long_statements", &UnmovableState::long_statements}};
+  for (const auto& [name, member] : kinds) {
+    std::string key(name);
+    Config config =
+        config_of(with_pool("mode: transaction, unmovable_state: {" + key + ": reject}"));
+    for (const auto& [other, state] : kinds) {
+      EXPECT_EQ(config.pool.unmovable_state.*state,
+                key == other ? StatePolicy::reject : StatePolicy::pin)
+          << key << " and " << other;
+    }
+  }
+  EXPECT_EQ(errors_of(with_pool("unmovable_state: {listen: virtualise}")),
+            "3:32: error: pool.unmovable_state.listen: found `virtualise`; allowed: pin or "
+            "reject\n");
+}
+
+TEST(Pools, logins_to_a_server_are_bounded) {
+  EXPECT_EQ(config_of(kMinimal).upstreams.at("main").max_logins, 20u);
+  Config config = config_of(kListen + "upstreams: {main: {servers: {host: db}, max_logins: 3}}\n");
+  EXPECT_EQ(config.upstreams.at("main").max_logins, 3u);
+}
+
 TEST(Pools, shared_limits_arrive) {
   Config config = config_of(kListen +
                             "upstreams: {main: {servers: {host: db}, max_connections: 3}}\n"

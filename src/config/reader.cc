@@ -91,6 +91,17 @@ void Mapping::read(std::string_view name, Duration& to, Duration min, Duration m
   if (auto value = find(name)) to = value->duration(min, max).value_or(to);
 }
 
+void Mapping::read(std::string_view name, std::optional<Duration>& to, Duration min,
+                   Duration max) const {
+  auto value = find(name);
+  if (!value) return;
+  if (value->node().kind == YamlNode::Kind::scalar && value->node().scalar == "none") {
+    to.reset();
+  } else if (auto duration = value->duration(min, max)) {
+    to = duration;
+  }
+}
+
 void Mapping::read_path(std::string_view name, std::string& to) const {
   if (auto value = find(name)) to = value->path().value_or(to);
 }

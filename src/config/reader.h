@@ -103,6 +103,8 @@ class Mapping {
   void read(std::string_view name, bool& to) const;
   void read(std::string_view name, std::string& to) const;
   void read(std::string_view name, Duration& to, Duration min, Duration max) const;
+  // `none` takes away what was there.
+  void read(std::string_view name, std::optional<Duration>& to, Duration min, Duration max) const;
   void read_path(std::string_view name, std::string& to) const;
   void read_size(std::string_view name, uint64_t& to, uint64_t min, uint64_t max) const;
   template <typename Enum>

@@ -16,6 +16,7 @@ inline constexpr Duration kTimeoutMin = 1ms;
 inline constexpr Duration kTimeoutMax = std::chrono::hours(24);
 inline constexpr uint32_t kClientsMax = 1'000'000;
 inline constexpr uint32_t kConnectionsMax = 100'000;
+inline constexpr uint32_t kQueriesMax = 1'000'000;
 inline constexpr uint16_t kNodeIdMax = 16383;
 inline constexpr uint32_t kWorkersMax = 1024;
 inline constexpr uint64_t kMessageSizeMin = 16 << 10;

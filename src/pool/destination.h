@@ -30,7 +30,10 @@ class Destination {
   std::shared_ptr<const config::Pool> settings() const { return settings_.load(); }
   void set_settings(const config::Pool& settings) {
     settings_.store(std::make_shared<const config::Pool>(settings));
+    settings_version_.fetch_add(1, std::memory_order_release);
   }
+  // Another number when `settings` has changed: cheap to ask for each transaction.
+  uint32_t settings_version() const { return settings_version_.load(std::memory_order_acquire); }
 
   auth::Credentials credentials() const {
     std::lock_guard lock(mutex_);
@@ -53,6 +56,7 @@ class Destination {
   const upstream::UpstreamPtr upstream_;
   const std::string database_;
   std::atomic<std::shared_ptr<const config::Pool>> settings_;
+  std::atomic<uint32_t> settings_version_ = 0;
   mutable std::mutex mutex_;
   auth::Credentials credentials_;
   Greetings greetings_;

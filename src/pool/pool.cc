@@ -16,13 +16,18 @@ void Request::leave() {
 }
 
 PoolPtr Pool::make(Ledger& ledger, const Limits& limits, const std::vector<CapName>& caps,
-                   uint32_t workers, std::unique_ptr<Destination> destination) {
-  PoolPtr pool(new Pool(ledger, workers, std::move(destination)));
+                   uint32_t workers, std::unique_ptr<Destination> destination,
+                   std::shared_ptr<observe::Group> cells) {
+  if (cells == nullptr) {
+    cells = std::make_shared<observe::Group>(kPoolMetrics, nullptr, workers);
+  }
+  PoolPtr pool(new Pool(ledger, workers, std::move(destination), std::move(cells)));
   pool->account_ = ledger.join(pool, limits, caps);
   return pool;
 }
 
 Pool::~Pool() {
+  gauges_.clear();
   assert(std::ranges::all_of(shelves_, [](Shelf& each) { return each.connections.empty(); }));
 }
 
@@ -40,6 +45,7 @@ void Pool::wait(Request& request) {
   entry->since = request.desk_.now();
   request.pool_ = shared_from_this();
   request.entry_ = entry;
+  cells(request.desk_.worker())[PoolCells::kWaits].add();
   {
     std::lock_guard lock(mutex_);
     line_.push_back(*entry);
@@ -50,7 +56,9 @@ void Pool::wait(Request& request) {
 }
 
 void Pool::give_back(Desk& desk, ConnectionPtr connection) {
-  if (!may_keep(*connection, desk.now())) return discard(desk, std::move(connection));
+  if (std::optional<CloseReason> why = why_close(*connection, desk.now())) {
+    return close_and_serve(desk, std::move(connection), *why);
+  }
   if (waiting_.load() > 0) {
     if (EntryPtr first = pop_first()) return hand_over(desk, std::move(connection), first);
   }
@@ -60,7 +68,11 @@ void Pool::give_back(Desk& desk, ConnectionPtr connection) {
 }
 
 void Pool::discard(Desk& desk, ConnectionPtr connection) {
-  close(desk, std::move(connection));
+  close_and_serve(desk, std::move(connection), CloseReason::unusable);
+}
+
+void Pool::close_and_serve(Desk& desk, ConnectionPtr connection, CloseReason why) {
+  close(desk, std::move(connection), why);
   if (waiting_.load() > 0) serve_line(desk);
 }
 
@@ -69,11 +81,13 @@ void Pool::opened(Desk& desk, ConnectionPtr connection) {
     std::lock_guard lock(mutex_);
     --opening_;
   }
+  cells(desk.worker())[PoolCells::kOpened].add();
   give_back(desk, std::move(connection));
 }
 
 void Pool::not_opened(Desk& desk, const server::Refusal& why, Instant began) {
   ledger_.close(*account_);
+  cells(desk.worker())[PoolCells::kNotOpened].add();
   std::vector<EntryPtr> refused;
   {
     std::lock_guard lock(mutex_);
@@ -109,12 +123,16 @@ void Pool::fill(Desk& desk, uint32_t connections_min) {
 void Pool::tend(Desk& desk, Instant idle_since, uint32_t connections_min) {
   uint32_t spare = connections();
   spare -= std::min(spare, connections_min);
-  std::vector<Connection*> useless;
+  std::vector<Useless> useless;
   shelf(desk).connections.for_each([&](Connection& connection) {
     bool is_spare = spare > 0 && connection.idle_since <= idle_since;
     if (is_spare) --spare;
-    if (is_spare || !may_keep(connection, desk.now()) || !desk.is_alive(connection)) {
-      useless.push_back(&connection);
+    if (is_spare) {
+      useless.emplace_back(&connection, CloseReason::idle);
+    } else if (std::optional<CloseReason> why = why_close(connection, desk.now())) {
+      useless.emplace_back(&connection, *why);
+    } else if (!desk.is_alive(connection)) {
+      useless.emplace_back(&connection, CloseReason::lost);
     }
   });
   close_all(desk, useless);
@@ -131,13 +149,25 @@ void Pool::renew(Desk& desk) {
 }
 
 void Pool::close_idle(Desk& desk) {
-  while (ConnectionPtr connection = take_last_used(desk)) close(desk, std::move(connection));
+  while (ConnectionPtr connection = take_last_used(desk)) {
+    close(desk, std::move(connection), CloseReason::shutdown);
+  }
 }
 
 uint32_t Pool::idle() const {
   uint32_t sum = 0;
   for (const Shelf& each : shelves_) sum += each.count.load(std::memory_order_relaxed);
   return sum;
+}
+
+uint32_t Pool::opening() const {
+  std::lock_guard lock(mutex_);
+  return opening_;
+}
+
+Instant Pool::first_waits_since() {
+  std::lock_guard lock(mutex_);
+  return line_.empty() ? Instant::max() : line_.front().since;
 }
 
 // Any thread: by mail to a worker, for only workers can open.
@@ -182,38 +212,44 @@ ConnectionPtr Pool::take_last_used(Desk& desk) {
 
 ConnectionPtr Pool::take_live(Desk& desk) {
   while (ConnectionPtr connection = take_last_used(desk)) {
-    if (is_current(*connection) && desk.is_alive(*connection)) return connection;
-    close(desk, std::move(connection));
+    bool current = is_current(*connection);
+    if (current && desk.is_alive(*connection)) return connection;
+    close(desk, std::move(connection), current ? CloseReason::lost : CloseReason::renewed);
   }
   return nullptr;
 }
 
-bool Pool::may_keep(const Connection& connection, Instant now) const {
-  return is_current(connection) && connection.retire_at > now && !ledger_.is_over(*account_);
+std::optional<CloseReason> Pool::why_close(const Connection& connection, Instant now) const {
+  if (!is_current(connection)) return CloseReason::renewed;
+  if (connection.retire_at <= now) return CloseReason::lifetime;
+  if (ledger_.is_over(*account_)) return CloseReason::over_limit;
+  return std::nullopt;
 }
 
-void Pool::close(Desk& desk, ConnectionPtr connection) {
+void Pool::close(Desk& desk, ConnectionPtr connection, CloseReason why) {
+  cells(desk.worker())[PoolCells::kClosed + static_cast<size_t>(why)].add();
   desk.close(std::move(connection));
   ledger_.close(*account_);
 }
 
 // The line comes last: it may take any of those that are left.
-void Pool::close_all(Desk& desk, std::span<Connection* const> connections) {
-  for (Connection* connection : connections) close(desk, remove(desk, *connection));
+void Pool::close_all(Desk& desk, std::span<const Useless> connections) {
+  for (auto [connection, why] : connections) close(desk, remove(desk, *connection), why);
   if (waiting_.load() > 0) serve_line(desk);
 }
 
 void Pool::close_outdated(Desk& desk) {
-  std::vector<Connection*> outdated;
+  std::vector<Useless> outdated;
   shelf(desk).connections.for_each([&](Connection& connection) {
-    if (!is_current(connection)) outdated.push_back(&connection);
+    if (!is_current(connection)) outdated.emplace_back(&connection, CloseReason::renewed);
   });
   close_all(desk, outdated);
 }
 
 void Pool::close_oldest(Desk& desk) {
   Shelf& own = shelf(desk);
-  if (!own.connections.empty()) discard(desk, remove(desk, own.connections.back()));
+  if (own.connections.empty()) return;
+  close_and_serve(desk, remove(desk, own.connections.back()), CloseReason::evicted);
 }
 
 // Gives out what this worker has, and sees to it that there is more on the way for who is left.
@@ -294,6 +330,8 @@ void Pool::deliver(Desk& desk, ConnectionPtr connection, Entry& to) {
   if (request == nullptr) return give_back(desk, std::move(connection));
   request->entry_.reset();
   request->pool_.reset();
+  observe::record(cells(desk.worker()) + PoolCells::kWaitSeconds, observe::kLatencyBuckets,
+                  desk.now() - to.since);
   request->on_granted(std::move(connection));
 }
 

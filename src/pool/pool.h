@@ -5,15 +5,20 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "base/intrusive_list.h"
 #include "base/time.h"
+#include "observe/metrics.h"
 #include "pool/connection.h"
 #include "pool/destination.h"
 #include "pool/ledger.h"
+#include "pool/metrics.h"
+#include "pool/pin_places.h"
+#include "pool/query_rate.h"
 
 namespace trunkline::pool {
 
@@ -87,11 +92,33 @@ class Request {
 class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
  public:
   static PoolPtr make(Ledger& ledger, const Limits& limits, const std::vector<CapName>& caps,
-                      uint32_t workers, std::unique_ptr<Destination> destination = nullptr);
+                      uint32_t workers, std::unique_ptr<Destination> destination = nullptr,
+                      std::shared_ptr<observe::Group> cells = nullptr);
   ~Pool() override;
 
   // Where its connections lead.
   Destination& destination() const { return *destination_; }
+  // Where it counts, of `kPoolMetrics`.
+  observe::Cell* cells(uint32_t worker) const { return cells_->cells(worker); }
+  PinPlaces& pin_places() { return pin_places_; }
+  // How many queries its sessions may send; null where there is no limit.
+  struct QueryRates {
+    QueryRatePtr route;
+    QueryRatePtr user;
+  };
+  QueryRates query_rates() const {
+    std::lock_guard lock(mutex_);
+    return query_rates_;
+  }
+  void set_query_rates(QueryRates rates) {
+    std::lock_guard lock(mutex_);
+    query_rates_ = std::move(rates);
+  }
+
+  // Gauges that are asked for with each scrape. They end with the pool, or before it.
+  void show(observe::Registry& metrics, const observe::Labels& labels,
+            std::function<Instant()> now);
+  void stop_showing() { gauges_.clear(); }
 
   // The worker's own connection that was used last; null while others wait, or when it has none.
   ConnectionPtr take(Desk& desk);
@@ -126,6 +153,9 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   uint32_t connections() const { return ledger_.used(*account_); }
   uint32_t idle() const override;
   uint32_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+  uint32_t opening() const;
+  // Since when the first in the line has waited; Instant::max() when nobody does.
+  Instant first_waits_since();
   uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
 
   void on_room() override;
@@ -143,8 +173,12 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
     std::atomic<Desk*> desk = nullptr;  // once the worker has used the pool
   };
 
-  Pool(Ledger& ledger, uint32_t workers, std::unique_ptr<Destination> destination)
-      : ledger_(ledger), destination_(std::move(destination)), shelves_(workers) {}
+  Pool(Ledger& ledger, uint32_t workers, std::unique_ptr<Destination> destination,
+       std::shared_ptr<observe::Group> cells)
+      : ledger_(ledger),
+        destination_(std::move(destination)),
+        cells_(std::move(cells)),
+        shelves_(workers) {}
 
   Shelf& shelf(const Desk& desk) { return shelves_[desk.worker()]; }
   void put_on(Desk& desk, ConnectionPtr connection);
@@ -154,9 +188,11 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   bool is_current(const Connection& connection) const {
     return connection.generation == generation();
   }
-  bool may_keep(const Connection& connection, Instant now) const;
-  void close(Desk& desk, ConnectionPtr connection);
-  void close_all(Desk& desk, std::span<Connection* const> connections);
+  std::optional<CloseReason> why_close(const Connection& connection, Instant now) const;
+  void close(Desk& desk, ConnectionPtr connection, CloseReason why);
+  void close_and_serve(Desk& desk, ConnectionPtr connection, CloseReason why);
+  using Useless = std::pair<Connection*, CloseReason>;
+  void close_all(Desk& desk, std::span<const Useless> connections);
   void close_outdated(Desk& desk);
   void close_oldest(Desk& desk);
 
@@ -172,14 +208,19 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
 
   Ledger& ledger_;
   const std::unique_ptr<Destination> destination_;
+  const std::shared_ptr<observe::Group> cells_;
+  PinPlaces pin_places_;
   Ledger::AccountPtr account_;
   std::vector<Shelf> shelves_;
   std::atomic<uint32_t> waiting_ = 0;  // how many are in the line
   std::atomic<uint64_t> generation_ = 0;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   IntrusiveList<Entry> line_;
   uint32_t opening_ = 0;
+  QueryRates query_rates_;
+
+  std::vector<observe::GaugeHandle> gauges_;  // the last to be made: they read the others
 };
 
 }  // namespace trunkline::pool

@@ -10,6 +10,23 @@ Limits Registry::limits_of(const config::Pool& settings) {
           .guaranteed = settings.guaranteed_size};
 }
 
+// What sessions look at when they see that the settings are new comes first.
+void Registry::apply(const Key& key, const config::Pool& settings, Pool& pool) {
+  auto rate = [&](const std::string& user, std::optional<uint32_t> per_second) {
+    return per_second ? rates_.get(key.route, user, *per_second) : nullptr;
+  };
+  pool.set_query_rates({.route = rate("", settings.max_queries_per_second),
+                        .user = rate(key.user, settings.max_queries_per_second_per_user)});
+  pool.pin_places().set_max(settings.max_pinned.value_or(settings.size));
+  pool.destination().set_settings(settings);
+}
+
+void Registry::show(const Key& key, Pool& pool) const {
+  if (metrics_ == nullptr || pools_.size() > kShownMax) return;
+  pool.show(*metrics_, {{"route", key.route}, {"database", key.database}, {"user", key.user}},
+            [] { return Instant(Clock::now()); });
+}
+
 PoolPtr Registry::get(const Key& key, const upstream::UpstreamPtr& upstream,
                       const config::Pool& settings, const auth::Credentials& credentials) {
   std::lock_guard lock(mutex_);
@@ -18,12 +35,22 @@ PoolPtr Registry::get(const Key& key, const upstream::UpstreamPtr& upstream,
     pool->destination().set_credentials(credentials);
     return pool;
   }
-  if (pool != nullptr) replaced_.push_back(std::move(pool));
+  if (pool != nullptr) {
+    pool->stop_showing();
+    replaced_.push_back(std::move(pool));
+  }
   std::vector<CapName> caps = {{CapName::Kind::upstream, upstream->name()},
                                {CapName::Kind::database, key.database},
                                {CapName::Kind::user, key.user}};
   auto destination = std::make_unique<Destination>(upstream, key.database, settings, credentials);
-  pool = Pool::make(ledger_, limits_of(settings), caps, workers_, std::move(destination));
+  std::shared_ptr<observe::Group> cells;
+  if (metrics_ != nullptr) {
+    cells = metrics_->group(kPoolMetrics, {key.route, key.database, key.user});
+  }
+  pool = Pool::make(ledger_, limits_of(settings), caps, workers_, std::move(destination),
+                    std::move(cells));
+  apply(key, settings, *pool);
+  show(key, *pool);
   // Only now do the ledger's caps of these names exist for sure.
   auto of_upstream = shares_.per_upstream.find(upstream->name());
   if (of_upstream != shares_.per_upstream.end()) ledger_.set_cap(caps[0], of_upstream->second);
@@ -50,8 +77,8 @@ void Registry::apply(const std::string& route, const config::Pool& settings) {
   std::lock_guard lock(mutex_);
   for (const auto& [key, pool] : pools_) {
     if (key.route != route) continue;
-    pool->destination().set_settings(settings);
     pool->set_limits(limits_of(settings));
+    apply(key, settings, *pool);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pool/pool.h"
+#include "pool/query_rate.h"
 
 namespace trunkline::pool {
 
@@ -32,7 +33,9 @@ struct Shares {
 // been empty for a while. Any thread; asked at logins, never for a transaction.
 class Registry {
  public:
-  Registry(Ledger& ledger, uint32_t workers) : ledger_(ledger), workers_(workers) {}
+  // Without `metrics` nobody sees what the pools count.
+  Registry(Ledger& ledger, uint32_t workers, observe::Registry* metrics = nullptr)
+      : ledger_(ledger), workers_(workers), metrics_(metrics) {}
 
   // The pool of this key, made anew when there is none or when the old one leads to another
   // upstream by now: its sessions go on with what they have. `credentials` are what has just proven
@@ -55,8 +58,17 @@ class Registry {
  private:
   static Limits limits_of(const config::Pool& settings);
 
+  void apply(const Key& key, const config::Pool& settings, Pool& pool);
+  void show(const Key& key, Pool& pool) const;
+
+  // Beyond so many pools at the same time the gauges of further ones are not shown: databases are
+  // named by clients.
+  static constexpr size_t kShownMax = 1000;
+
   Ledger& ledger_;
   const uint32_t workers_;
+  observe::Registry* const metrics_;
+  QueryRates rates_;
   mutable std::mutex mutex_;
   Shares shares_;
   std::map<Key, PoolPtr> pools_;

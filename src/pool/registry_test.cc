@@ -141,5 +141,27 @@ TEST_F(RegistryTest, settings_of_a_route_reach_its_pools_and_no_others) {
   EXPECT_EQ(room(other), 5u);
 }
 
+TEST_F(RegistryTest, limits_of_queries_and_pins_follow_a_reload) {
+  PoolPtr pool = get({"route", "db", "joe"});
+  EXPECT_EQ(pool->pin_places().max(), 5u) << "as many as its size";
+  EXPECT_EQ(pool->query_rates().route, nullptr);
+  uint32_t version = pool->destination().settings_version();
+  registry.apply("route", {.size = 7,
+                           .max_queries_per_second = 10,
+                           .max_queries_per_second_per_user = 5,
+                           .max_pinned = 3});
+  EXPECT_NE(pool->destination().settings_version(), version);
+  EXPECT_EQ(pool->pin_places().max(), 3u);
+  Pool::QueryRates rates = pool->query_rates();
+  ASSERT_NE(rates.route, nullptr);
+  PoolPtr other = registry.get({"route", "other", "joe"}, main,
+                               {.max_queries_per_second = 10, .max_queries_per_second_per_user = 5},
+                               {.user = "joe"});
+  EXPECT_EQ(other->query_rates().route, rates.route) << "one bucket for the route";
+  EXPECT_EQ(other->query_rates().user, rates.user) << "and one for the user there";
+  registry.apply("route", {.size = 7});
+  EXPECT_EQ(pool->query_rates().user, nullptr);
+}
+
 }  // namespace
 }  // namespace trunkline::pool

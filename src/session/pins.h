@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "base/flags.h"
+#include "pool/metrics.h"
 
 namespace trunkline::session {
 
@@ -26,6 +29,34 @@ enum class Pin : uint16_t {
 using Pins = Flags<Pin>;
 constexpr Pins operator|(Pin a, Pin b) {
   return {a, b};
+}
+
+// They are named as in `unmovable_state`, and counted in this order (`pool::PoolCells`).
+inline constexpr std::array<std::string_view, pool::kPinReasons> kPinSettings = {
+    "temporary_objects",     "held_cursors",   "advisory_locks", "listen",
+    "prepared_statements",   "random_seed",    "sequences",      "unknown_settings",
+    "session_authorization", "long_statements"};
+constexpr Pin pin_at(size_t index) {
+  return static_cast<Pin>(static_cast<uint16_t>(Pin::temporary_object) << index);
+}
+static_assert(pin_at(pool::kPinReasons - 1) == Pin::long_statement);
+// In words for errors; of the first.
+constexpr std::string_view feature_of(Pins pins) {
+  constexpr std::array<std::string_view, pool::kPinReasons> kFeatures = {
+      "a temporary object",
+      "a cursor WITH HOLD",
+      "an advisory lock of the session",
+      "LISTEN within other code",
+      "PREPARE within other code",
+      "setseed()",
+      "a sequence's nextval() or setval()",
+      "a setting that cannot be followed",
+      "SET SESSION AUTHORIZATION",
+      "a statement of more than 256 KiB"};
+  for (size_t i = 0; i < kFeatures.size(); ++i) {
+    if (pins.has(pin_at(i))) return kFeatures[i];
+  }
+  return {};
 }
 
 // Whether they are still there is for the server to say: `kProbe`.

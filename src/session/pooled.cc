@@ -1,12 +1,43 @@
 #include "session/pooled.h"
 
+#include <array>
+
 namespace trunkline::session {
+
+namespace {
+
+Pins rejected_pins(const config::UnmovableState& state) {
+  using enum config::StatePolicy;
+  // In the order of `kPinSettings`. What only code that is not seen leaves cannot be foreseen.
+  const std::array policies = {state.temporary_objects,
+                               state.held_cursors,
+                               state.advisory_locks,
+                               pin,
+                               pin,
+                               state.random_seed,
+                               state.sequences,
+                               state.unknown_settings,
+                               state.session_authorization,
+                               state.long_statements};
+  static_assert(policies.size() == kPinSettings.size());
+  Pins rejected;
+  for (size_t i = 0; i < policies.size(); ++i) {
+    if (policies[i] == config::StatePolicy::reject) rejected.add(pin_at(i));
+  }
+  return rejected;
+}
+
+}  // namespace
 
 Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::PoolPtr pool,
                         const pool::Greetings::Greeting& greeting, std::string early_bytes)
     : Serving(of, decision),
       machine({.session = of.id_,
-               .keeps_connection = decision.route->pool.mode == config::PoolMode::session},
+               .keeps_connection = decision.route->pool.mode == config::PoolMode::session,
+               .refuses_blocks = decision.route->pool.mode == config::PoolMode::statement,
+               .rejects = rejected_pins(decision.route->pool.unmovable_state),
+               .pin_places = &pool->pin_places(),
+               .pool_cells = pool->cells(of.environment_.worker)},
               counters(), listener(), of.environment_.statements, greeting.settings,
               greeting.reported),
       relay({.client = of.client_,
@@ -21,6 +52,7 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Pool
 
 Session::Pooled::~Pooled() {
   *self = nullptr;
+  machine.forget_pins();
 }
 
 void Session::Pooled::leave_server() {

@@ -353,7 +353,7 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::str
     replaces = tells_our_ways(body, of_text ? rewriting() : nullptr);
   }
   forget_running();
-  return replaces ? Fate::replace : Fate::pass;
+  return replaces || reword_cancel(body) ? Fate::replace : Fate::pass;
 }
 
 // Names that the client has never heard of become its own again, and a place in a text that of the
@@ -391,7 +391,7 @@ bool PooledMachine::tells_our_ways(std::string_view body, const Rewriting* rewri
 }
 
 PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
-  wants_ready_ = false;
+  wants_ready_ = timed_out_ = false;
   in_block_ = status != TransactionStatus::idle;
   // The transaction that failed was ours, and the connection goes with it.
   bool ours = std::exchange(guard_failed_, false);
@@ -414,10 +414,13 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     if (!settings_.server_differs()) server_->settings = settings_.current();
     portals_.clear();
     unnamed_portal_ = {};
+    if (holds_place_ || pins_.without(Pin::pool_mode) != counted_pins_) count_pins();
   }
-  if (!ours && !to_be_told_) return Fate::pass;
+  bool open = identity_.refuses_blocks && in_block_;
+  if (!ours && !open && !to_be_told_) return Fate::pass;
   replacement_ = news();
-  char shown = static_cast<char>(ours ? TransactionStatus::idle : status);
+  if (open) refuse_open_block(status);
+  char shown = static_cast<char>(ours || open ? TransactionStatus::idle : status);
   replacement_.append(kReady).push_back(shown);
   return Fate::replace;
 }

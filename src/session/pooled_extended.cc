@@ -34,8 +34,13 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
   pool::StatementPtr statement;
   if (front.is_whole()) {
     statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax_);
+    if (std::optional<Error> refused = refusal_to_parse(*statement->facts)) [[unlikely]]
+      return refuse_parse(*refused, input, out);
   } else {
     // Too long to be known again: it stays where it is, and the session with it.
+    if (std::optional<Error> refused = refusal_of_long_text()) {
+      return refuse_parse(*refused, input, out);
+    }
     pins_.add(Pin::long_statement);
     auto alone = std::make_shared<pool::Statement>();
     alone->hash = reinterpret_cast<uintptr_t>(alone.get());
@@ -188,6 +193,8 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
   if (portal != nullptr && portal->statement != nullptr && portal->statement->facts != nullptr) {
     rewriting = portal->rewriting;
     const sql::TextFacts& facts = *portal->statement->facts;
+    if (std::optional<Error> refused = refusal_to_run(facts)) [[unlikely]]
+      return refuse_execute(*refused, input, out);
     if (rewriting != nullptr) execute_rewritten(*rewriting, facts);
     note_sent(facts, rewriting.get());
     running_.push_back({.facts = portal->statement->facts, .rewriting = rewriting});

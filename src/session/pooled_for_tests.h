@@ -78,8 +78,11 @@ class PooledPlay {
 
   explicit PooledPlay(uint32_t session = 1, pool::SettingsPtr startup = nullptr,
                       bool keeps_connection = false)
-      : machine({.session = session, .keeps_connection = keeps_connection}, metrics.counters(),
-                nullptr, cache, std::move(startup), nullptr) {}
+      : PooledPlay(PooledMachine::Identity{.session = session,
+                                           .keeps_connection = keeps_connection},
+                   std::move(startup)) {}
+  explicit PooledPlay(PooledMachine::Identity identity, pool::SettingsPtr startup = nullptr)
+      : machine(identity, metrics.counters(), nullptr, cache, std::move(startup), nullptr) {}
 
   static std::unique_ptr<pool::Connection> connection(TestMetrics& metrics) {
     auto made = std::make_unique<pool::Connection>();

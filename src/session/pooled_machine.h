@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,10 +13,13 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "observe/metrics.h"
 #include "pool/connection.h"
+#include "pool/pin_places.h"
 #include "session/front_reader.h"
 #include "session/outbox.h"
 #include "session/pins.h"
+#include "session/query_limit.h"
 #include "session/relay_tally.h"
 #include "session/rewriting.h"
 #include "session/session_settings.h"
@@ -44,6 +48,7 @@ class PooledMachine {
     go_on,        // all of the input is dealt with
     need_server,  // the next message is for a server
     hold,         // the next message waits for the answers to those before it
+    too_soon,     // the next message waits for its turn: `QueryLimit`
     write_first,  // there is no more room in `out`
     terminate,    // the client said Terminate
     violation,    // the stream is broken, see `violation()`
@@ -51,7 +56,12 @@ class PooledMachine {
 
   struct Identity {
     uint32_t session;
-    bool keeps_connection;  // `pool.mode: session`
+    bool keeps_connection;        // `pool.mode: session`
+    bool refuses_blocks = false;  // `pool.mode: statement`
+    Pins rejects = {};            // `pool.unmovable_state`
+    // Of the pool, which outlives the machine's use of it. Null: nobody counts.
+    pool::PinPlaces* pin_places = nullptr;
+    observe::Cell* pool_cells = nullptr;
   };
 
   PooledMachine(Identity identity, RelayCounters counters, RelayEvents* events,
@@ -75,6 +85,9 @@ class PooledMachine {
   // ReadyForQuery.
   void refuse_next(const Error& error);
 
+  // Null: as many queries as the client likes. Outlives its use.
+  void set_query_limit(QueryLimit* limit) { query_limit_ = limit; }
+
   // Outside of a transaction, and nothing keeps the session here: the connection may go on to
   // somebody else.
   bool may_leave() const;
@@ -82,6 +95,8 @@ class PooledMachine {
   bool has_own_request() const;
   void append_own_request(Pieces& out);
   Pins pins() const { return pins_; }
+  // At the end of the session: it is pinned no longer.
+  void forget_pins();
   // New sessions may begin with other settings than those before, from what this one has run.
   bool take_defaults_changed() { return std::exchange(defaults_changed_, false); }
   // What the session has left on the connection cannot be taken away again.
@@ -93,6 +108,11 @@ class PooledMachine {
   Cleaning clean_up(Pieces& out);
   // What runs for a client that is gone may as well be cancelled.
   bool runs_only_reads() const { return only_reads_; }
+
+  // The request at hand has taken too long and is being cancelled: the client is told so.
+  void note_timed_out() { timed_out_ = true; }
+  Instant exchange_started() const { return tally_.exchange_started(); }
+  Instant transaction_started() const { return tally_.transaction_started(); }
 
   bool in_transaction() const { return in_block_ || unit_open_; }
   bool exchange_open() const { return server_ != nullptr && !server_->queue.empty(); }
@@ -164,6 +184,28 @@ class PooledMachine {
   Verdict fail_aborted(std::string_view& input, Pieces& out);
   Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
 
+  // pooled_pins.cc
+  static Pins foreseen_pins(const sql::TextFacts& facts);
+  void note_cause(const sql::TextFacts& facts);
+  std::optional<Error> refusal_of_state(Pins wanted) const;
+  std::optional<Error> refusal_of_place(Pins wanted);
+  void count_pins();
+  void count(size_t cell) const {
+    if (identity_.pool_cells != nullptr) identity_.pool_cells[cell].add();
+  }
+
+  // pooled_policy.cc
+  std::optional<Verdict> limit_queries(char message, std::string_view& input, Instant now,
+                                       Pieces& out);
+  std::optional<Error> refusal_to_parse(const sql::TextFacts& facts) const;
+  std::optional<Error> refusal_to_run(const sql::TextFacts& facts);
+  std::optional<Error> refusal_of_long_text();
+  Verdict refuse_query(const Error& error, std::string_view& input, Pieces& out);
+  Verdict refuse_parse(const Error& error, std::string_view& input, Pieces& out);
+  Verdict refuse_execute(const Error& error, std::string_view& input, Pieces& out);
+  bool reword_cancel(std::string_view body);
+  void refuse_open_block(wire::TransactionStatus status);
+
   // pooled_statements.cc
   pool::StatementPtr statement_named(std::string_view name) const;
   std::string server_name(const pool::StatementPtr& statement, Pieces& out);
@@ -172,6 +214,7 @@ class PooledMachine {
   void close_evicted(Pieces& out);
   void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
   void let_fail(std::string_view sqlstate, const std::string& message, Pieces& out);
+  void let_fail(std::string error_response, Pieces& out);
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
   void note_sent(const sql::TextFacts& facts, const Rewriting* rewriting = nullptr);
@@ -244,6 +287,13 @@ class PooledMachine {
   bool defaults_changed_ = false;
   bool ddl_open_ = false;  // not committed yet
   bool wants_sync_ = false;
+  bool wants_rollback_ = false;  // of a block that should not be
+  bool timed_out_ = false;
+  bool is_admitted_ = false;  // the query at hand, by `query_limit_`
+  bool holds_place_ = false;  // of `pin_places`
+  Pins counted_pins_ = {};
+  sql::StatementKind pin_cause_ = sql::StatementKind::other;
+  QueryLimit* query_limit_ = nullptr;
   bool probing_ = false;
   bool probed_ = false;   // it has answered
   pool::Settings found_;  // by the probe
@@ -277,5 +327,10 @@ class PooledMachine {
   bool swallowing_body_ = false;
   std::unique_ptr<Error> violation_;
 };
+
+// What it may do when it runs: what it prepares runs later.
+sql::Suspicions suspicions_of_run(const sql::TextFacts& facts);
+// What keeps a session that runs this on its connection until it ends.
+Pins certain_pins(const sql::TextFacts& facts);
 
 }  // namespace trunkline::session

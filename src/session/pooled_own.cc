@@ -24,7 +24,7 @@ bool PooledMachine::may_leave() const {
 
 bool PooledMachine::has_own_request() const {
   if (server_ == nullptr) return false;
-  if (wants_sync_) return true;
+  if (wants_sync_ || wants_rollback_) return true;
   const ResponseQueue& queue = server_->queue;
   bool rests = queue.empty() && !unit_open_ && !in_block_ && !server_->spoilt;
   return rests && (queue.in_doubt() || (suspected_ && queue.idle()));
@@ -35,6 +35,10 @@ void PooledMachine::append_own_request(Pieces& out) {
   if (std::exchange(wants_sync_, false)) {
     wire::append_sync(request);
     server_->queue.push(Request::sync, identity_.session);
+  } else if (std::exchange(wants_rollback_, false)) {
+    wire::append_query(request, "ROLLBACK");
+    server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
+    server_->unnamed = nullptr;
   } else {
     // In doubt, any answer will do.
     probing_ = !server_->queue.in_doubt();
@@ -112,6 +116,7 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;
   if (!in_block_ && !settings_.server_differs()) server_->settings = settings_.current();
+  if (!in_block_) count_pins();
 }
 
 // First the pins, in a row of one number; then what is set in the session, a row for each setting.

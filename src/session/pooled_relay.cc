@@ -21,7 +21,10 @@ PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& 
       pool_(std::move(pool)),
       machine_(machine),
       deadline_(place.waiter, wake::kDeadline),
-      send_cancel_(std::move(send_cancel)) {}
+      send_cancel_(std::move(send_cancel)),
+      settings_version_(pool_->destination().settings_version()) {
+  follow_settings();
+}
 
 PooledRelay::~PooledRelay() {
   abandon();
@@ -38,12 +41,13 @@ io::Task<std::unique_ptr<Error>> PooledRelay::run(std::string early) {
     if (std::exchange(told_of_buffer, false)) slab_.tell_next();
     check_end();
     if (ended_) break;
+    if (watch_) watch();
     if (again) {
       co_await waiter_.step_aside();
       continue;
     }
     uint32_t woken = co_await waiter_.wait(wanted());
-    waiter_.clear(woken & (wake::kMail | wake::kBuffer | wake::kDeadline));
+    waiter_.clear(woken & (wake::kMail | wake::kBuffer | wake::kDeadline | wake::kTimeout));
     told_of_buffer = (woken & wake::kBuffer) != 0;
     if ((woken & wake::kDeadline) != 0) on_deadline();
   }
@@ -64,7 +68,7 @@ void PooledRelay::ask_to_end(Error error, bool when_idle) {
 }
 
 uint32_t PooledRelay::wanted() const {
-  uint32_t mask = wake::kDeadline | wake::kMail | wake::kBuffer;
+  uint32_t mask = wake::kDeadline | wake::kTimeout | wake::kMail | wake::kBuffer;
   bool server_full = !to_server_.pieces.empty() || (server_ && server_->server.stream.has_unsent());
   bool client_full = !to_client_.pieces.empty() || (client_.has_unsent() && !client_gone_);
   if (server_full) mask |= wake::kServerWritable;
@@ -111,6 +115,8 @@ bool PooledRelay::pump_client(size_t& budget) {
     read_client(budget);
     return !to_server_.input.empty() || to_server_.read_all;
   }
+  // The cancel of a request that has taken too long must not hit the next one.
+  if (cancels_query_ && !machine_.exchange_open()) return false;
   if (!borrow(to_server_)) return false;
   return feed();
 }
@@ -128,6 +134,9 @@ bool PooledRelay::feed() {
     case Verdict::need_server:
       return need_server() || moved;
     case Verdict::hold:
+      return moved;
+    case Verdict::too_soon:
+      wait_for_turn();
       return moved;
     case Verdict::terminate:
       to_server_.read_all = true;
@@ -151,12 +160,7 @@ bool PooledRelay::need_server() {
     attach(std::move(connection));
     return true;
   }
-  // A buffer for each of those who wait would be much memory for a few bytes each.
-  if (to_server_.input.size() <= kStashBytesMax && to_server_.pieces.empty()) {
-    stash_ = std::string(to_server_.input);
-    to_server_.input = stash_;
-    to_server_.lease.reset();
-  }
+  stash_input();
   deadline_.start(waiter_.loop().now() + pool_->destination().settings()->wait_timeout);
   pool_->wait(*this);
   return server_ != nullptr;
@@ -179,6 +183,7 @@ void PooledRelay::attach(pool::ConnectionPtr connection) {
   server_ = std::move(connection);
   server_->server.stream.socket().bind(waiter_, kServerShift);
   machine_.attach(*server_);
+  if (pool_->destination().settings_version() != settings_version_) follow_settings();
 }
 
 // Gives the connection back; to be closed when a session has made it useless.
@@ -280,6 +285,7 @@ void PooledRelay::read_client(size_t& budget) {
   auto bytes = static_cast<size_t>(got);
   budget -= std::min(budget, bytes);
   cells_[RouteCells::kBytesFromClients].add(bytes);
+  if (watch_) watch_->timeouts.on_heard(waiter_.loop().now());
   to_server_.input = {buffer.data(), bytes};
 }
 

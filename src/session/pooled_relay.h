@@ -16,6 +16,9 @@
 #include "pool/registry.h"
 #include "session/metrics.h"
 #include "session/pooled_machine.h"
+#include "session/query_limit.h"
+#include "session/relay.h"
+#include "session/timeouts.h"
 #include "tls/stream.h"
 
 namespace trunkline::session {
@@ -48,8 +51,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   io::Task<std::unique_ptr<Error>> run(std::string early);
   void ask_to_end(Error error, bool when_idle);
   bool client_can_hear() const {
-    return !client_gone_ && to_client_.pieces.empty() && !client_.has_unsent() &&
-           machine_.client_stream_at_boundary();
+    return dismissed_ ? hears_dismissal_ : !client_gone_ && client_at_boundary();
   }
   // The server's own words, when the pool has none to give.
   std::string take_server_response() { return std::move(server_response_); }
@@ -96,6 +98,21 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   void server_lost(ssize_t result);
   bool clean_up();
   void on_deadline();
+  bool client_at_boundary() const {
+    return to_client_.pieces.empty() && !client_.has_unsent() &&
+           machine_.client_stream_at_boundary();
+  }
+
+  // pooled_relay_timeouts.cc
+  void follow_settings();
+  void limit_queries(const config::Pool& settings);
+  void wait_for_turn();
+  void stash_input();
+  bool waits_for_turn() const { return query_limit_ && query_limit_->waits(); }
+  void watch();
+  void on_expired(Timeouts::Expired what);
+  void dismiss(Error error);
+
   void check_end();
   void end_with_cause();
   uint32_t wanted() const;
@@ -129,10 +146,25 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   bool end_when_idle_ = false;
   bool client_gone_ = false;
   bool cancel_sent_ = false;
+  bool cancels_query_ = false;    // of the client's, which has taken too long
+  bool dismissed_ = false;        // the session ends before its client: `end_` says why
+  bool hears_dismissal_ = false;  // ... and the client can be told
+  uint32_t settings_version_;
   uint32_t cancels_ = 0;  // on their way to this connection
   std::string server_response_;
   std::unique_ptr<Error> violation_;
   std::unique_ptr<Error> end_;
+
+  // Only where there are timeouts.
+  struct Watch {
+    Watch(io::Waiter& waiter, const config::PoolTimeouts& limits)
+        : timer(waiter, wake::kTimeout), timeouts(limits, waiter.loop().now()) {}
+
+    io::Timer timer;
+    Timeouts timeouts;
+  };
+  std::unique_ptr<Watch> watch_;
+  std::unique_ptr<QueryLimit> query_limit_;  // likewise
 };
 
 }  // namespace trunkline::session

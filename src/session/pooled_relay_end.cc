@@ -68,7 +68,9 @@ void PooledRelay::on_deadline() {
 }
 
 bool PooledRelay::cancel_wait() {
-  if (!waits() || client_gone_) return false;
+  bool before_its_turn = waits_for_turn() && !server_;
+  if ((!waits() && !before_its_turn) || client_gone_) return false;
+  if (before_its_turn) query_limit_->give_up();
   refuse_wait({.reason = Reason::client_rejected,
                .side = Side::client,
                .sqlstate = sqlstate::kQueryCanceled,
@@ -86,6 +88,7 @@ void PooledRelay::refuse_wait(const Error& error) {
 
 void PooledRelay::end_cancel() {
   --cancels_;
+  if (cancels_ == 0) cancels_query_ = false;
   waiter_.raise(wake::kMail);
 }
 

@@ -75,6 +75,9 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     barrier_ = !server_->queue.empty();
     if (barrier_) verdict = Verdict::hold;
   }
+  if (query_limit_ != nullptr && verdict != Verdict::hold) [[unlikely]] {
+    if (auto limited = limit_queries(message, input, now, out)) return *limited;
+  }
   // Too much is unanswered, and the server may keep its answers back until Flush or Sync.
   if (verdict == Verdict::hold && !awaiting() && !std::exchange(flushed_, true)) {
     out.add(kFlush);
@@ -130,6 +133,7 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   if (!cleanse && pool::same(server_->settings, settings_.current())) return;
   std::string guard;
   pool::append_guard(guard, *server_, settings_.current(), cleanse);
+  count(pool::PoolCells::kGuards);
   settings_.server_was_set();
   to_be_told_ = true;
   out.add(keep(std::move(guard)));
@@ -192,10 +196,15 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
   if (front.is_whole()) {
     std::string_view text = front.body().substr(0, front.body().find('\0'));
     std::shared_ptr<const sql::TextFacts> facts = cache_.facts_of(text, syntax_);
+    if (std::optional<Error> refused = refusal_to_run(*facts)) [[unlikely]]
+      return refuse_query(*refused, input, out);
     if (is_rewritten(*facts)) rewriting = rewrite(Rewriter::Of::query, text, *facts, out);
     note_sent(*facts, rewriting.get());
     running_.push_back({.facts = std::move(facts), .rewriting = rewriting});
   } else {
+    if (std::optional<Error> refused = refusal_of_long_text()) {
+      return refuse_query(*refused, input, out);
+    }
     pins_.add(Pin::long_statement);
     only_reads_ = false;
     running_.emplace_back();
@@ -246,6 +255,7 @@ PooledMachine::Verdict PooledMachine::on_copy(std::string_view& input, Pieces& o
 
 void PooledMachine::refuse_next(const Error& error) {
   refusing_ = true;
+  is_admitted_ = false;
   refusal_.clear();
   wire::append_error(refusal_, error);
 }

@@ -19,7 +19,7 @@ constexpr sql::KindSet kProbedKinds = {StatementKind::listen,       StatementKin
                                        StatementKind::discard_temp, StatementKind::discard_all,
                                        StatementKind::do_,          StatementKind::call,
                                        StatementKind::load,         StatementKind::other};
-constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicion::temp_objects,
+constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicion::session_unlock, Suspicion::temp_objects,
                                                Suspicion::opaque, Suspicion::dblink};
 // After these nothing is known of what the session has set.
 constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::opaque,
@@ -88,6 +88,7 @@ void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::stri
     message.c_string(name).bytes(statement->parse);
   }
   ask(Request::parse, ResponseQueue::kSwallow);
+  count(pool::PoolCells::kPreparedAgain);
   changes_.push_back({.made = name.empty() ? nullptr : statement, .of_client = false});
   if (name.empty()) server_->unnamed = statement;
   out.add(scratch(parse));
@@ -97,7 +98,13 @@ void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::stri
 // something that fails in the same way, and the client is told in our words.
 void PooledMachine::let_fail(std::string_view sqlstate, const std::string& message, Pieces& out) {
   wire::ErrorField fields[] = {{'S', "ERROR"}, {'V', "ERROR"}, {'C', sqlstate}, {'M', message}};
-  wire::append_error_response(mistakes_.emplace_back(), fields);
+  std::string error;
+  wire::append_error_response(error, fields);
+  let_fail(std::move(error), out);
+}
+
+void PooledMachine::let_fail(std::string error_response, Pieces& out) {
+  mistakes_.push_back(std::move(error_response));
   std::string bind;
   wire::append_bind(bind, "", kNoStatement, {});
   ask(Request::bind, ResponseQueue::kReplaced);
@@ -131,13 +138,8 @@ void PooledMachine::undo_changes(Request failed) {
 
 void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewriting) {
   only_reads_ = only_reads_ && facts.is_read_only();
-  sql::Suspicions suspicions = facts.suspicions();
+  sql::Suspicions suspicions = suspicions_of_run(facts);
   if (rewriting != nullptr) {
-    suspicions = {};
-    for (const sql::Statement& statement : facts.statements()) {
-      // It does nothing yet.
-      if (statement.kind != StatementKind::prepare) suspicions.add(statement.suspicions);
-    }
     for (const auto& executed : rewriting->executed) note_sent(*executed);
     if (!rewriting->knows_all) suspected_ = server_->unproven = true;
   }
@@ -150,33 +152,13 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
       facts.kinds().has_any_of(kProbedKinds)) {
     suspected_ = server_->unproven = true;
   }
-  if (facts.is_cut()) pins_.add(Pin::unknown_setting);
-  if (suspicions.has(Suspicion::setseed)) pins_.add(Pin::random_seed);
-  if (suspicions.has(Suspicion::moves_sequence)) pins_.add(Pin::sequence);
-  if (suspicions.has(Suspicion::set_config)) pins_.add(Pin::unknown_setting);
+  note_cause(facts);
+  pins_.add(certain_pins(facts));
   for (const sql::Statement& statement : facts.statements()) note_statement(statement);
 }
 
 void PooledMachine::note_statement(const sql::Statement& statement) {
   switch (statement.kind) {
-    case StatementKind::set:
-    case StatementKind::set_role: {
-      using Value = sql::SettingValue::Kind;
-      bool is_known =
-          statement.value.kind == Value::given || statement.value.kind == Value::to_default;
-      if (!statement.is_local && (!is_known || statement.is_malformed)) {
-        pins_.add(Pin::unknown_setting);
-      }
-      break;
-    }
-    case StatementKind::set_session_characteristics:
-      if (!statement.modes.is_certain) pins_.add(Pin::unknown_setting);
-      break;
-    case StatementKind::set_session_authorization:
-      if (statement.value.kind != sql::SettingValue::Kind::to_default) {
-        pins_.add(Pin::session_authorization);
-      }
-      break;
     case StatementKind::declare:
       if (statement.with_hold || statement.is_malformed) suspected_ = true;
       break;

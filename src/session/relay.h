@@ -29,6 +29,7 @@ inline constexpr uint32_t kServerWritable = uint32_t{io::kWritable} << kServerSh
 inline constexpr uint32_t kDeadline = 1U << 16;
 inline constexpr uint32_t kMail = 1U << 17;    // somebody asks for something: see Relay::ask_to_end
 inline constexpr uint32_t kBuffer = 1U << 18;  // the slab has a buffer again
+inline constexpr uint32_t kTimeout = 1U << 19;  // of what a session of a pool may do: see Timeouts
 }  // namespace wake
 
 // What came behind the last message of a login.

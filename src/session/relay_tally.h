@@ -53,7 +53,15 @@ class RelayTally {
   void on_server_message(char type, std::string_view prefix, wire::TransactionStatus status,
                          Instant now);
 
+  // The server goes back to where no transaction is open, at our request.
+  void on_transaction_taken_back(Instant now) {
+    on_transactions_ended(stats_.on_ready_for_query(wire::TransactionStatus::idle), now);
+  }
+
   bool server_said_fatal() const { return server_said_fatal_; }
+  // Of the request at hand; without one, when the last was answered.
+  Instant exchange_started() const { return exchange_started_; }
+  Instant transaction_started() const { return transaction_started_; }
 
  private:
   void on_command_complete(std::string_view tag, Instant now);

@@ -12,7 +12,7 @@ namespace trunkline::sql {
 enum class Suspicion : uint32_t {
   // Of any setting; where its name is a parameter that may be "seed", which setseed() sets.
   set_config = 1U << 0,
-  session_lock = 1U << 1,  // pg_advisory_lock and its kin, also the unlocking; not the _xact_ ones
+  session_lock = 1U << 1,  // pg_advisory_lock and its kin; not the _xact_ ones
   setseed = 1U << 2,
   moves_sequence = 1U << 3,  // nextval, setval
   reads_sequence = 1U << 4,  // currval, lastval
@@ -36,6 +36,7 @@ enum class Suspicion : uint32_t {
   may_define = 1U << 15,
   // set_config(…, …, true): as SET LOCAL, which nothing is left of after the transaction.
   set_config_local = 1U << 16,
+  session_unlock = 1U << 17,  // pg_advisory_unlock and its kin
 };
 
 using Suspicions = Flags<Suspicion>;
@@ -44,7 +45,7 @@ constexpr Suspicions operator|(Suspicion a, Suspicion b) {
 }
 // For a text that could not be followed.
 inline constexpr Suspicions kAllSuspicions =
-    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::set_config_local) << 1) - 1);
+    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::session_unlock) << 1) - 1);
 
 // They tell something about the statement, but nothing of the session needs to be looked at.
 inline constexpr Suspicions kHarmlessSuspicions = {

@@ -14,7 +14,7 @@ std::string list(Suspicions suspicions) {
   static constexpr const char* kNames[] = {
       "set_config", "session_lock", "setseed",  "moves_sequence", "reads_sequence", "notifies",
       "temp",       "opaque",       "triggers", "write",          "dblink",         "pg_catalog",
-      "relations",  "prepared",     "types",    "define",         "set_local"};
+      "relations",  "prepared",     "types",    "define",         "set_local",      "unlock"};
   std::string out;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (!suspicions.has(static_cast<Suspicion>(1U << i))) continue;
@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select s.set_config('a', 'b', true)", "set_config opaque write"},
         Case{"select pg_advisory_lock(1)", "session_lock"},
         Case{"select pg_try_advisory_lock_shared(1)", "session_lock"},
-        Case{"select pg_advisory_unlock_all()", "session_lock"},
+        Case{"select pg_advisory_unlock_all()", "unlock"},
         Case{"select nextval('s')", "moves_sequence write"},
         Case{"select setval('s', 1)", "moves_sequence write"},
         Case{"select currval('s'), lastval()", "reads_sequence"},

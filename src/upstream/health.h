@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "upstream/login_gate.h"
 
 namespace trunkline::upstream {
 
@@ -29,12 +30,16 @@ class Health {
   std::optional<Instant> last_answer() const;
   std::optional<Failure> last_failure() const;
 
+  // Of the pools.
+  LoginGate& logins() { return logins_; }
+
  private:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::min();
 
   std::atomic<int64_t> answer_ns_{kNever};
   mutable std::mutex mutex_;
   std::optional<Failure> failure_;
+  LoginGate logins_;
 };
 
 }  // namespace trunkline::upstream

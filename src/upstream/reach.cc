@@ -1,6 +1,7 @@
 #include "upstream/reach.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -26,7 +27,8 @@ template <typename Value, typename Attempt>
 io::Task<std::expected<Value, server::Refusal>> try_in_order(UpstreamPtr upstream, io::Loop& loop,
                                                              Resolver& resolver,
                                                              Instant login_deadline,
-                                                             Attempt attempt) {
+                                                             Attempt attempt,
+                                                             Pace pace = Pace::at_once) {
   server::Refusal last = unresolved("upstream \"" + upstream->name() + "\" has no server");
   for (const Server& server : upstream->servers()) {
     auto addresses = co_await resolver.resolve(loop, server.address, login_deadline);
@@ -36,6 +38,17 @@ io::Task<std::expected<Value, server::Refusal>> try_in_order(UpstreamPtr upstrea
       if (loop.now() >= login_deadline) co_return std::unexpected(std::move(last));
       continue;
     }
+    std::optional<LoginGate::Place> place;
+    LoginGate* gate = pace == Pace::in_turn ? &server.health->logins() : nullptr;
+    if (gate != nullptr) {
+      auto entered = co_await gate->enter(loop, upstream->settings().max_logins, login_deadline);
+      if (!entered) {
+        last = std::move(entered.error());
+        if (loop.now() >= login_deadline) co_return std::unexpected(std::move(last));
+        continue;
+      }
+      place.emplace(std::move(*entered));
+    }
     for (const io::SocketAddress& address : *addresses) {
       Instant connect_deadline = std::min(loop.now() + upstream->connect_timeout(), login_deadline);
       server::Endpoint endpoint{
@@ -44,12 +57,15 @@ io::Task<std::expected<Value, server::Refusal>> try_in_order(UpstreamPtr upstrea
           co_await attempt(std::move(endpoint), connect_deadline);
       if (result || !may_try_next(result.error())) {
         server.health->answered(loop.now());
+        if (gate != nullptr) gate->succeeded();
         co_return std::move(result);
       }
       server.health->failed(loop.now(), result.error().error.message);
       last = std::move(result.error());
-      if (loop.now() >= login_deadline) co_return std::unexpected(std::move(last));
+      if (loop.now() >= login_deadline) break;
     }
+    if (gate != nullptr) gate->failed(loop.now(), last);
+    if (loop.now() >= login_deadline) co_return std::unexpected(std::move(last));
   }
   co_return std::unexpected(std::move(last));
 }
@@ -58,13 +74,13 @@ io::Task<std::expected<Value, server::Refusal>> try_in_order(UpstreamPtr upstrea
 
 io::Task<std::expected<server::LoggedIn, server::Refusal>> log_in(
     UpstreamPtr upstream, const server::LoginContext& context, const server::LoginRequest& request,
-    Resolver& resolver, Instant login_deadline) {
+    Resolver& resolver, Instant login_deadline, Pace pace) {
   auto attempt = [&](server::Endpoint endpoint, Instant connect_deadline) {
     return server::connect_and_log_in(context, std::move(endpoint), request, connect_deadline,
                                       login_deadline);
   };
   co_return co_await try_in_order<server::LoggedIn>(std::move(upstream), context.loop, resolver,
-                                                    login_deadline, attempt);
+                                                    login_deadline, attempt, pace);
 }
 
 namespace {

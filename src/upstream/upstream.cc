@@ -37,7 +37,7 @@ bool same_settings(const config::Upstream& a, const config::Upstream& b) {
     return std::tie(s.mode, s.negotiation, s.ca_file, s.server_name, s.cert_file, s.key_file);
   };
   return std::ranges::equal(a.servers, b.servers, same_server) && tls(a.tls) == tls(b.tls) &&
-         a.connect_timeout == b.connect_timeout;
+         a.connect_timeout == b.connect_timeout && a.max_logins == b.max_logins;
 }
 
 }  // namespace trunkline::upstream

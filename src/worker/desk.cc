@@ -65,8 +65,9 @@ io::Task<> Desk::log_in(pool::PoolPtr pool) {
   Instant deadline = began + snapshot.login_timeout;
   server::LoginRequest request{.credentials = destination.credentials(),
                                .parameters = {{"database", destination.database()}}};
-  std::expected<server::LoggedIn, server::Refusal> server = co_await upstream::log_in(
-      destination.upstream(), context, request, environment_.process.resolver, deadline);
+  std::expected<server::LoggedIn, server::Refusal> server =
+      co_await upstream::log_in(destination.upstream(), context, request,
+                                environment_.process.resolver, deadline, upstream::Pace::in_turn);
   if (!server) {
     connection.reset();
     observe::log(observe::Level::warn, "server login failed",

@@ -14,41 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from conftest import upstream_of
+from conftest import PGBENCH, POOL_SIZE as SIZE
 from lib import pgwire
 from lib.pgwire import WireError, connect, send_cancel
 from lib.postgres import password_of
 from lib.processes import wait_until
 
-PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
 DRIVERS = Path(__file__).resolve().parents[1] / "drivers"
-SIZE = 4
 # Those of the pool: whoever asks comes another way.
 CONNECTIONS = ("select count(*) from pg_stat_activity where backend_type = 'client backend'"
                " and usename = '{}'")
-
-
-@pytest.fixture(scope="module")
-def filled(clusters):
-    cluster = clusters.shared(15)
-    subprocess.run([PGBENCH, "-i", "-q", "-s", "1", "-h", cluster.host, "-p", str(cluster.port),
-                    "-U", "bob", "tenant"], check=True, stderr=subprocess.DEVNULL,
-                   stdout=subprocess.DEVNULL, env=dict(os.environ, PGPASSWORD=password_of("bob")))
-    return cluster
-
-
-@pytest.fixture
-def pooled(proxy_factory, filled):
-    """Makes a proxy with this pool; everybody is who he says he is."""
-    def make(mode="transaction", size=SIZE, upstream=None, **more):
-        # `pool` as the test says, other keys at the top of the file.
-        pool = {"mode": mode, "size": size,
-                **{key: more.pop(key) for key in list(more) if key.endswith("_timeout")}}
-        return proxy_factory(upstreams={"main": dict(upstream_of(filled), **(upstream or {}))},
-                             pool=pool, authentication=[{"method": "trust"}],
-                             users=[{"name": name, "password": password_of(name)}
-                                    for name in ("bob", "alice", "trusty")], **more)
-    return make
 
 
 def count(cluster, user="bob"):

@@ -1,0 +1,98 @@
+#include <utility>
+
+#include "session/pooled_relay.h"
+
+// What a session of a pool may take its time over, and what becomes of it when it does not.
+namespace trunkline::session {
+
+// At the login, and at each checkout after a reload.
+void PooledRelay::follow_settings() {
+  settings_version_ = pool_->destination().settings_version();
+  std::shared_ptr<const config::Pool> settings = pool_->destination().settings();
+  limit_queries(*settings);
+  const config::PoolTimeouts& limits = settings->timeouts;
+  if (limits == config::PoolTimeouts{}) {
+    watch_.reset();
+  } else if (watch_) {
+    watch_->timeouts.set_limits(limits);
+  } else {
+    watch_ = std::make_unique<Watch>(waiter_, limits);
+  }
+}
+
+void PooledRelay::limit_queries(const config::Pool& settings) {
+  pool::Pool::QueryRates rates = pool_->query_rates();
+  if (waits_for_turn()) return;  // that query keeps its place, and the next looks again
+  query_limit_.reset();
+  if (rates.route || rates.user) {
+    query_limit_ = std::make_unique<QueryLimit>(
+        QueryLimit::Buckets{.route = std::move(rates.route), .user = std::move(rates.user)},
+        settings.over_query_limit, settings.wait_timeout, pool_->cells(desk_.worker()));
+  }
+  machine_.set_query_limit(query_limit_.get());
+}
+
+void PooledRelay::wait_for_turn() {
+  if (!server_) stash_input();
+  deadline_.start(query_limit_->until());
+}
+
+// A buffer for each of those who wait would be much memory for a few bytes each.
+void PooledRelay::stash_input() {
+  if (to_server_.input.size() > kStashBytesMax || !to_server_.pieces.empty()) return;
+  stash_ = std::string(to_server_.input);
+  to_server_.input = stash_;
+  to_server_.lease.reset();
+}
+
+// The timer may be too early, never too late: most of what begins is over long before its end
+// would have come, and has not touched it.
+void PooledRelay::watch() {
+  if (client_gone_ || violation_) return watch_.reset();
+  using Doing = Timeouts::Doing;
+  Doing doing = Doing::resting;
+  if (machine_.exchange_open()) {
+    doing = Doing::asking;
+  } else if (waits_for_turn()) {
+    doing = Doing::waiting;
+  } else if (machine_.in_transaction()) {
+    doing = Doing::idle_in_transaction;
+  } else if (waits()) {
+    doing = Doing::waiting;
+  }
+  Instant due = watch_->timeouts.note({.doing = doing,
+                                       .exchange_began = machine_.exchange_started(),
+                                       .transaction_began = machine_.transaction_started()},
+                                      waiter_.loop().now());
+  if (due <= waiter_.loop().now()) {
+    if (auto expired = watch_->timeouts.take_expired(waiter_.loop().now())) on_expired(*expired);
+    return waiter_.raise(wake::kTimeout);  // to be looked at again
+  }
+  bool is_early_enough = watch_->timer.running() && watch_->timer.deadline() <= due;
+  if (due != Instant::max() && !is_early_enough) watch_->timer.start(due);
+}
+
+void PooledRelay::on_expired(Timeouts::Expired what) {
+  pool_->cells(desk_.worker())[pool::PoolCells::kTimeouts + static_cast<size_t>(what)].add();
+  if (what != Timeouts::Expired::query) return dismiss(timeout_error(what));
+  cancels_query_ = true;
+  machine_.note_timed_out();
+  send_cancel_(server_->server);
+}
+
+// Ends the session although its client is there: what it has begun is ended as for one that is
+// gone, and then it is told why.
+void PooledRelay::dismiss(Error error) {
+  hears_dismissal_ = client_at_boundary();
+  dismissed_ = client_gone_ = true;
+  end_ = std::make_unique<Error>(std::move(error));
+  to_server_.read_all = true;
+  to_server_.input = {};
+  deadline_.start(waiter_.loop().now() + kAbandonedMax);
+  if (server_ && machine_.exchange_open()) {
+    cancel_sent_ = true;
+    send_cancel_(server_->server);
+  }
+}
+
+}  // namespace trunkline::session
