@@ -56,7 +56,8 @@ std::string names_of(Pins pins) {
 }  // namespace
 
 sql::Suspicions suspicions_of_run(const sql::TextFacts& facts) {
-  if (!facts.has(StatementKind::prepare) || facts.is_cut()) return facts.suspicions();
+  bool is_known = !facts.is_cut() && facts.outcome() != sql::Lexer::Outcome::unclear;
+  if (!facts.has(StatementKind::prepare) || !is_known) return facts.suspicions();
   sql::Suspicions suspicions;
   for (const sql::Statement& statement : facts.statements()) {
     if (statement.kind != StatementKind::prepare) suspicions.add(statement.suspicions);
