@@ -17,6 +17,7 @@ class FakeDesk final : public Desk {
   void pack(Connection&) override {}
   void unpack(Connection&) override {}
   bool is_alive(Connection&) override { return true; }
+  void listen(PoolPtr, ListenerPtr) override {}
   void close(ConnectionPtr) override {}
 
   std::vector<PoolPtr> opening;
@@ -25,8 +26,8 @@ class FakeDesk final : public Desk {
 upstream::UpstreamPtr upstream_named(const std::string& name) {
   tls::Findings findings;
   config::ServerTls without_tls{.mode = config::ServerTlsMode::disable};
-  upstream::CompiledTls tls{
-      .context = tls::ServerContext::compile(without_tls, "tls", findings), .files = {}};
+  upstream::CompiledTls tls{.context = tls::ServerContext::compile(without_tls, "tls", findings),
+                            .files = {}};
   return std::make_shared<upstream::Upstream>(name, config::Upstream{}, std::move(tls),
                                               std::vector<std::shared_ptr<upstream::Health>>{});
 }
