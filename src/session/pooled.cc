@@ -6,7 +6,9 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Pool
                         const pool::Greetings::Greeting& greeting, std::string early_bytes)
     : Serving(of, decision),
       machine({.session = of.id_,
-               .keeps_connection = decision.route->pool.mode == config::PoolMode::session},
+               .keeps_connection = decision.route->pool.mode == config::PoolMode::session,
+               .listening = decision.route->pool.mode == config::PoolMode::session ? nullptr : this,
+               .process_id = &own_key.process_id},
               counters(), listener(), of.environment_.statements, greeting.settings,
               greeting.reported),
       relay({.client = of.client_,

@@ -181,11 +181,12 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
     if (!name.empty() && portal.name == name) statement = portal.statement;
   }
   if (statement != nullptr && statement->facts != nullptr) {
+    if (!may_send(*statement->facts)) return Verdict::hold;
     note_sent(*statement->facts);
     running_.push_back(statement->facts);
   } else {
     // A cursor of SQL, or one that was not seen: what it does was noticed when it was declared.
-    only_reads_ = false;
+    note_notifies();
     running_.push_back(nullptr);
   }
   ask(Request::execute);

@@ -77,9 +77,13 @@ class PooledPlay {
   using Verdict = PooledMachine::Verdict;
 
   explicit PooledPlay(uint32_t session = 1, pool::SettingsPtr startup = nullptr,
-                      bool keeps_connection = false)
-      : machine({.session = session, .keeps_connection = keeps_connection}, metrics.counters(),
-                nullptr, cache, std::move(startup), nullptr) {}
+                      bool keeps_connection = false, Listening* listening = nullptr,
+                      const uint32_t* process_id = nullptr)
+      : machine({.session = session,
+                 .keeps_connection = keeps_connection,
+                 .listening = listening,
+                 .process_id = process_id},
+                metrics.counters(), nullptr, cache, std::move(startup), nullptr) {}
 
   static std::unique_ptr<pool::Connection> connection(TestMetrics& metrics) {
     auto made = std::make_unique<pool::Connection>();

@@ -128,7 +128,7 @@ bool PooledRelay::feed() {
     case Verdict::need_server:
       return need_server() || moved;
     case Verdict::hold:
-      return moved;
+      return moved || machine_.has_own_request();
     case Verdict::terminate:
       to_server_.read_all = true;
       to_server_.input = {};

@@ -53,6 +53,7 @@ PooledMachine::Verdict PooledMachine::from_client(std::string_view& input, std::
 PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant now, Pieces& out) {
   char message = reader_.front().header.type;
   if (message == type::kTerminate) return Verdict::terminate;
+  if (!held_ready_.empty()) return Verdict::hold;
   if (refusing_) return on_refused(message, input);
   if (message == type::kSync) return on_sync(input, now, out);
   if (message == type::kCopyData || message == type::kCopyDone || message == type::kCopyFail) {
@@ -82,6 +83,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     pass(input, out);
     return Verdict::go_on;
   }
+  if (shows_channels(message)) return Verdict::hold;
   begin_unit(now, out);
   switch (message) {
     case type::kQuery:
@@ -98,7 +100,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
       return on_execute(input, out);
     default:  // FunctionCall: any function may be called
       suspected_ = server_->unproven = true;
-      only_reads_ = false;
+      note_notifies();
       ask(Request::function_call);
       wants_ready_ = true;
       pass(input, out);
@@ -125,7 +127,8 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   server_->last_session = identity_.session;
   if (!cleanse && pool::same(server_->settings, settings_.current())) return;
   std::string guard;
-  pool::append_guard(guard, *server_, settings_.current(), cleanse);
+  bool keeps_channels = laid_on_ || pins_.has(Pin::listen);
+  pool::append_guard(guard, *server_, settings_.current(), cleanse, keeps_channels);
   settings_.server_was_set();
   to_be_told_ = true;
   out.add(keep(std::move(guard)));
@@ -179,11 +182,12 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
   if (front.is_whole()) {
     std::shared_ptr<const sql::TextFacts> facts =
         cache_.facts_of(front.body().substr(0, front.body().find('\0')), syntax_);
+    if (!may_send(*facts)) return Verdict::hold;
     note_sent(*facts);
     running_.push_back(std::move(facts));
   } else {
     pins_.add(Pin::long_statement);
-    only_reads_ = false;
+    note_notifies();
     running_.push_back(nullptr);
   }
   ask(Request::query);

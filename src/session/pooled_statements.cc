@@ -15,7 +15,6 @@ namespace {
 
 // After these the server is asked what is left of them.
 constexpr sql::KindSet kProbedKinds = {
-    StatementKind::listen,         StatementKind::unlisten,    StatementKind::unlisten_all,
     StatementKind::prepare,        StatementKind::execute,     StatementKind::deallocate,
     StatementKind::deallocate_all, StatementKind::create_temp, StatementKind::discard_temp,
     StatementKind::discard_all,    StatementKind::do_,         StatementKind::call,
@@ -126,6 +125,7 @@ void PooledMachine::undo_changes(Request failed) {
 
 void PooledMachine::note_sent(const sql::TextFacts& facts) {
   only_reads_ = only_reads_ && facts.is_read_only();
+  note_listens(facts);
   sql::Suspicions suspicions = facts.suspicions();
   if (suspicions.has_any_of(kUnproven) || facts.kinds().has_any_of(kSettingKinds)) {
     server_->unproven = true;
