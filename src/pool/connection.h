@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "pool/destination.h"
 #include "pool/reported.h"
+#include "pool/senders.h"
 #include "pool/settings.h"
 #include "pool/statements.h"
 #include "server/connection.h"
@@ -30,6 +31,8 @@ struct Connection : ListNode<> {
   // In place of the stream, while it travels.
   std::optional<tls::DetachedStream> parcel = {};
   std::optional<upstream::ServerCount> count = {};
+
+  std::unique_ptr<Senders::Place> sender = {};  // null in tests
 
   // What is asked of the server, and what it says.
   wire::ResponseQueue queue = {};

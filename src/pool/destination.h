@@ -2,14 +2,17 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "auth/credentials.h"
 #include "config/model.h"
 #include "pool/greetings.h"
+#include "pool/listener.h"
 #include "upstream/upstream.h"
 
 namespace trunkline::pool {
@@ -47,6 +50,20 @@ class Destination {
 
   Greetings& greetings() { return greetings_; }
 
+  // Who listens for the clients of this encoding; made with the first of them, kept with the pool.
+  ListenerPtr listener(const std::string& encoding) {
+    std::lock_guard lock(mutex_);
+    ListenerPtr& found = listeners_[encoding];
+    if (found == nullptr) found = std::make_shared<Listener>(encoding);
+    return found;
+  }
+  std::vector<ListenerPtr> listeners() const {
+    std::lock_guard lock(mutex_);
+    std::vector<ListenerPtr> found;
+    for (const auto& [encoding, listener] : listeners_) found.push_back(listener);
+    return found;
+  }
+
   // Counts the times that somebody has changed what statements may mean (DDL). A statement that was
   // prepared before the last of them must not pass for one that is prepared now.
   uint64_t ddl_epoch() const { return ddl_epoch_.load(std::memory_order_relaxed); }
@@ -59,6 +76,7 @@ class Destination {
   std::atomic<uint32_t> settings_version_ = 0;
   mutable std::mutex mutex_;
   auth::Credentials credentials_;
+  std::map<std::string, ListenerPtr> listeners_;  // by encoding: there are about forty
   Greetings greetings_;
   std::atomic<uint64_t> ddl_epoch_ = 0;
 };

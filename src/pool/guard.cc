@@ -98,8 +98,8 @@ Changes changes_between(const Settings& now, const Settings& wanted) {
 
 }  // namespace
 
-void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted,
-                  bool cleanse) {
+void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted, bool cleanse,
+                  bool keeps_channels) {
   static const Settings kNone;
   const Settings& wants = wanted ? *wanted : kNone;
   Settings now = connection.settings ? *connection.settings : kNone;
@@ -114,7 +114,7 @@ void append_guard(std::string& out, Connection& connection, const SettingsPtr& w
   append_step(out, connection, begin);
   if (cleanse) {
     for (StepNumber each : {reset, sequences, unlisten, cursors}) {
-      append_step(out, connection, each);
+      if (each != unlisten || !keeps_channels) append_step(out, connection, each);
     }
   }
   if (!changes.names.empty()) {

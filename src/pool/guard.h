@@ -13,8 +13,10 @@ namespace trunkline::pool {
 //
 // Its answers stand in the connection's queue, to be swallowed. An error among them is that of
 // the guard; `guard_failed` says so to the connection.
-void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted,
-                  bool cleanse);
+//
+// `keeps_channels`: what the connection listens to is the session's own.
+void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted, bool cleanse,
+                  bool keeps_channels = false);
 
 // Nothing is known of the connection's settings.
 void guard_failed(Connection& connection);

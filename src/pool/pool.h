@@ -16,14 +16,12 @@
 #include "pool/connection.h"
 #include "pool/destination.h"
 #include "pool/ledger.h"
+#include "pool/listener.h"
 #include "pool/metrics.h"
 #include "pool/pin_places.h"
 #include "pool/query_rate.h"
 
 namespace trunkline::pool {
-
-class Pool;
-using PoolPtr = std::shared_ptr<Pool>;
 
 // A worker as the pools see it. Everything is called on the worker's own thread, but for `post`.
 // Outlives the pools' use of it.
@@ -43,6 +41,8 @@ class Desk {
   virtual bool is_alive(Connection& connection) = 0;
   // Says good-bye to the server.
   virtual void close(ConnectionPtr connection) = 0;
+  // Keeps a connection for the listener, as long as anybody listens.
+  virtual void listen(PoolPtr pool, ListenerPtr listener) = 0;
 };
 
 // A session that wants a connection. Its worker's thread; may be used again and again. Leaves the

@@ -28,6 +28,7 @@ class FakeDesk : public Desk {
   }
   void unpack(Connection&) override { ++held; }
   bool is_alive(Connection& connection) override { return !dead.contains(&connection); }
+  void listen(PoolPtr, ListenerPtr) override {}
   void close(ConnectionPtr connection) override {
     dead.erase(connection.get());
     --held;

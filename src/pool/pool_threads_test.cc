@@ -39,6 +39,7 @@ class ThreadDesk final : public Desk {
   void pack(Connection&) override {}
   void unpack(Connection&) override {}
   bool is_alive(Connection&) override { return true; }
+  void listen(PoolPtr, ListenerPtr) override {}
   void close(ConnectionPtr) override { --open_; }
 
   bool read_mail() {

@@ -51,6 +51,9 @@ class Registry {
   // as they come free, and what clients are told at login is asked anew.
   void renew(const upstream::UpstreamPtr& upstream, Desk& desk);
 
+  // Of the connections of all pools.
+  Senders& senders() { return senders_; }
+
   std::vector<PoolPtr> all() const;
   // Drops those that nobody has a use for: no session, no connection.
   void forget_unused();
@@ -69,6 +72,7 @@ class Registry {
   const uint32_t workers_;
   observe::Registry* const metrics_;
   QueryRates rates_;
+  Senders senders_;  // outlives the pools
   mutable std::mutex mutex_;
   Shares shares_;
   std::map<Key, PoolPtr> pools_;

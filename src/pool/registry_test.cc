@@ -17,6 +17,7 @@ class FakeDesk final : public Desk {
   void pack(Connection&) override {}
   void unpack(Connection&) override {}
   bool is_alive(Connection&) override { return true; }
+  void listen(PoolPtr, ListenerPtr) override {}
   void close(ConnectionPtr) override {}
 
   std::vector<PoolPtr> opening;

@@ -23,6 +23,7 @@ struct NoDesk final : pool::Desk {
   void pack(pool::Connection&) override {}
   void unpack(pool::Connection&) override {}
   bool is_alive(pool::Connection&) override { return true; }
+  void listen(pool::PoolPtr, pool::ListenerPtr) override {}
   void close(pool::ConnectionPtr) override {}
 };
 

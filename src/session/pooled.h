@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "pool/greetings.h"
+#include "pool/listener.h"
+#include "session/notifications.h"
 #include "session/pooled_machine.h"
 #include "session/pooled_relay.h"
 #include "session/serving.h"
@@ -13,7 +15,7 @@
 namespace trunkline::session {
 
 // A session that shares the server connections of a pool.
-struct Session::Pooled final : Serving {
+struct Session::Pooled final : Serving, Listening, pool::Hearer {
   Pooled(Session& session, const route::Decision& decision, pool::PoolPtr pool,
          const pool::Greetings::Greeting& greeting, std::string early);
   ~Pooled() override;
@@ -32,9 +34,20 @@ struct Session::Pooled final : Serving {
 
   void send_cancel(const server::Connection& server, std::move_only_function<void(bool)> done);
 
+  // pooled_listening.cc
+  void open(std::string encoding) override;
+  void listen(const std::string& channel, Ticket ticket) override;
+  void unlisten(const std::string& channel) override;
+  void fence(Ticket ticket) override;
+  void taken(size_t bytes) override;
+  void on_notification(pool::NotificationPtr notification) override;
+  void on_answer(Ticket ticket, bool hears) override;
+  void on_overflow() override;
+
   PooledMachine machine;
   PooledRelay relay;
-  std::string early;  // what the client sent behind its login
+  std::string early;                                 // what the client sent behind its login
+  std::unique_ptr<pool::Subscription> subscription;  // from the first LISTEN on
   // For what ends later than the session.
   std::shared_ptr<Pooled*> self = std::make_shared<Pooled*>(this);
 };

@@ -46,6 +46,8 @@ void PooledMachine::attach(pool::Connection& server) {
 void PooledMachine::detach() {
   server_->count->enter(upstream::ServerState::idle);
   server_->queue.trim();
+  if (notifications_ != nullptr) notifications_->forget_left();
+  lays_on_ = laid_on_ = false;
   if (settings_.server_differs()) server_->unproven = true;
   server_ = nullptr;
 }
@@ -112,7 +114,7 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
 bool PooledMachine::must_be_whole(wire::Header header) const {
   if (header.length > kGatheredBytesMax) return false;
   return header.type == type::kParameterStatus || header.type == type::kErrorResponse ||
-         (probing_ && header.type == type::kDataRow);
+         header.type == type::kNotificationResponse || (probing_ && header.type == type::kDataRow);
 }
 
 // A message that is not whole in the input.
@@ -166,6 +168,7 @@ void PooledMachine::take_due(Pieces& out) {
   if (!refusal_.empty() && out.room() > 1) {
     out.add(given_.emplace_back(std::exchange(refusal_, {})));
   }
+  take_notifications(out);
   for (; syncs_owed_ > 0 && out.room() > 1; --syncs_owed_) out.add(kReadyIdle);
   if (server_ == nullptr) return;
   while (out.room() >= kPiecesOfOne) {
@@ -188,6 +191,7 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
     return Fate::swallow;
   }
   if (message == type::kParameterStatus) return on_parameter_status(body);
+  if (message == type::kNotificationResponse) return on_notification_response(body);
   ResponseQueue::Attribution answer = queue.on_message(message, body);
   if (answer.entry.swallow() && message != type::kErrorResponse) {
     on_own_answer(message, answer);
@@ -311,6 +315,7 @@ void PooledMachine::on_completed(std::string_view tag) {
   bool differs = settings_.server_differs();
   settings_.on_completed(statement, tag);
   if (!differs && rewriting() != nullptr && rewriting()->restores) settings_.server_was_set();
+  if (notifications_ != nullptr) notifications_->on_completed(statement, tag);
   // The server does not report what it reported to somebody else last.
   to_be_told_ |= before != settings_.current();
 }
@@ -337,6 +342,7 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::str
   bool guard = entry.swallow() && entry.owner == 0;
   undo_changes(entry.request);
   settings_.on_error(in_block_);
+  if (notifications_ != nullptr) notifications_->on_error(in_block_);
   to_be_told_ = true;
   if (guard) {
     pool::guard_failed(*server_);
@@ -417,12 +423,16 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     if (holds_place_ || pins_.without(Pin::pool_mode) != counted_pins_) count_pins();
   }
   bool open = identity_.refuses_blocks && in_block_;
-  if (!ours && !open && !to_be_told_) return Fate::pass;
+  end_listening_unit();
+  bool holds = waits_for_listener();
+  if (!ours && !open && !to_be_told_ && !holds) return Fate::pass;
   replacement_ = news();
   if (open) refuse_open_block(status);
   char shown = static_cast<char>(ours || open ? TransactionStatus::idle : status);
   replacement_.append(kReady).push_back(shown);
-  return Fate::replace;
+  if (!holds) return Fate::replace;
+  held_ready_ = std::exchange(replacement_, {});
+  return Fate::swallow;
 }
 
 }  // namespace trunkline::session

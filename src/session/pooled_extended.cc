@@ -193,6 +193,7 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
   if (portal != nullptr && portal->statement != nullptr && portal->statement->facts != nullptr) {
     rewriting = portal->rewriting;
     const sql::TextFacts& facts = *portal->statement->facts;
+    if (!may_send(facts)) return Verdict::hold;
     if (std::optional<Error> refused = refusal_to_run(facts)) [[unlikely]]
       return refuse_execute(*refused, input, out);
     if (rewriting != nullptr) execute_rewritten(*rewriting, facts);
@@ -200,7 +201,7 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
     running_.push_back({.facts = portal->statement->facts, .rewriting = rewriting});
   } else {
     // A cursor of SQL, or one that was not seen: what it does was noticed when it was declared.
-    only_reads_ = false;
+    note_notifies();
     running_.emplace_back();
   }
   ask(Request::execute);

@@ -77,9 +77,12 @@ class PooledPlay {
   using Verdict = PooledMachine::Verdict;
 
   explicit PooledPlay(uint32_t session = 1, pool::SettingsPtr startup = nullptr,
-                      bool keeps_connection = false)
+                      bool keeps_connection = false, Listening* listening = nullptr,
+                      const uint32_t* process_id = nullptr)
       : PooledPlay(PooledMachine::Identity{.session = session,
-                                           .keeps_connection = keeps_connection},
+                                           .keeps_connection = keeps_connection,
+                                           .listening = listening,
+                                           .process_id = process_id},
                    std::move(startup)) {}
   explicit PooledPlay(PooledMachine::Identity identity, pool::SettingsPtr startup = nullptr)
       : machine(identity, metrics.counters(), nullptr, cache, std::move(startup), nullptr) {}

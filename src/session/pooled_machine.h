@@ -17,6 +17,7 @@
 #include "pool/connection.h"
 #include "pool/pin_places.h"
 #include "session/front_reader.h"
+#include "session/notifications.h"
 #include "session/outbox.h"
 #include "session/pins.h"
 #include "session/query_limit.h"
@@ -62,6 +63,10 @@ class PooledMachine {
     // Of the pool, which outlives the machine's use of it. Null: nobody counts.
     pool::PinPlaces* pin_places = nullptr;
     observe::Cell* pool_cells = nullptr;
+    // Null: LISTEN stays on its server connection, and the session with it.
+    Listening* listening = nullptr;
+    // What the client cancels with, from the end of its login on; null in tests.
+    const uint32_t* process_id = nullptr;
   };
 
   PooledMachine(Identity identity, RelayCounters counters, RelayEvents* events,
@@ -79,8 +84,12 @@ class PooledMachine {
   bool from_server(std::string_view& input, Instant now, Pieces& out);
   // There is more to come out of `from_server`, without the server.
   bool has_answers() const {
-    return answers_blocked_ || syncs_owed_ > 0 || !refusal_.empty() || is_due();
+    return answers_blocked_ || syncs_owed_ > 0 || !refusal_.empty() || is_due() ||
+           has_notifications();
   }
+  // From the connection that listens; the session's turn comes after either.
+  void on_notification(pool::NotificationPtr notification);
+  void on_listening_answer(Listening::Ticket ticket, bool hears);
   // Instead of going to a server, what the client asks next is answered with this error, up to its
   // ReadyForQuery.
   void refuse_next(const Error& error);
@@ -115,7 +124,9 @@ class PooledMachine {
   Instant transaction_started() const { return tally_.transaction_started(); }
 
   bool in_transaction() const { return in_block_ || unit_open_; }
-  bool exchange_open() const { return server_ != nullptr && !server_->queue.empty(); }
+  bool exchange_open() const {
+    return (server_ != nullptr && !server_->queue.empty()) || !held_ready_.empty();
+  }
   bool client_message_open() const { return reader_.in_body(); }
   // An error of our own may be put in here.
   bool client_stream_at_boundary() const {
@@ -258,6 +269,18 @@ class PooledMachine {
   void take_due(Pieces& out);
   void update_syntax();
 
+  // pooled_listen.cc
+  bool may_send(const sql::TextFacts& facts);
+  bool shows_channels(char message);
+  void note_listens(const sql::TextFacts& facts);
+  void note_notifies();
+  bool has_notifications() const;
+  bool may_tell_notifications() const;
+  void take_notifications(Pieces& out);
+  Fate on_notification_response(std::string_view body);
+  bool waits_for_listener() const;
+  void end_listening_unit();
+
   // pooled_own.cc
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
   void on_probed(const std::vector<std::string_view>& row);
@@ -275,6 +298,7 @@ class PooledMachine {
   pool::StatementPtr unnamed_;
   Pins pins_;
   sql::Syntax syntax_;
+  std::unique_ptr<Notifications> notifications_;  // while it listens
 
   // Of the requests that are not answered yet.
   bool wants_ready_ = false;  // a Query was sent that is not answered yet
@@ -300,9 +324,13 @@ class PooledMachine {
   bool suspected_ = false;
   bool answers_blocked_ = false;
   uint32_t syncs_owed_ = 0;
+  bool may_notify_ = false;  // something of this transaction
+  bool lays_on_ = false;     // the client's channels onto its connection, before anything else
+  bool laid_on_ = false;
   bool to_be_told_ = false;  // of settings that the server reports
   bool refusing_ = false;    // what the client sends, up to its next Sync or Query
   std::string refusal_;
+  std::string held_ready_;  // ReadyForQuery that waits for the listener
   Instant now_{};
   std::vector<Change> changes_;
   size_t changes_done_ = 0;

@@ -19,6 +19,10 @@ bool PooledMachine::may_leave() const {
   if (server_ == nullptr || awaiting() || unit_open_ || in_block_) return false;
   if (reader_.in_body() || server_->scanner.body_left() > 0) return false;
   if (server_->spoilt) return server_->queue.empty();
+  if (notifications_ != nullptr && (notifications_->fenced() || notifications_->has_left())) {
+    return false;
+  }
+  if (lays_on_) return false;
   return server_->queue.idle() && !suspected_ && pins_.none();
 }
 
@@ -27,25 +31,37 @@ bool PooledMachine::has_own_request() const {
   if (wants_sync_ || wants_rollback_) return true;
   const ResponseQueue& queue = server_->queue;
   bool rests = queue.empty() && !unit_open_ && !in_block_ && !server_->spoilt;
-  return rests && (queue.in_doubt() || (suspected_ && queue.idle()));
+  if (!rests) return false;
+  if (queue.in_doubt()) return true;
+  bool has_left = notifications_ != nullptr && notifications_->has_left() && !laid_on_;
+  return queue.idle() && (suspected_ || has_left || lays_on_);
 }
 
 void PooledMachine::append_own_request(Pieces& out) {
   std::string request;
+  auto query = [&](std::string_view sql) {
+    wire::append_query(request, sql);
+    server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
+    server_->unnamed = nullptr;  // a Query drops it; the client's is another matter
+  };
   if (std::exchange(wants_sync_, false)) {
     wire::append_sync(request);
     server_->queue.push(Request::sync, identity_.session);
   } else if (std::exchange(wants_rollback_, false)) {
-    wire::append_query(request, "ROLLBACK");
-    server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
-    server_->unnamed = nullptr;
+    query("ROLLBACK");
+  } else if (!server_->queue.in_doubt() && lays_on_) {
+    laid_on_ = std::exchange(lays_on_, false);
+    // The guard that follows leaves them alone; of somebody else none may be there.
+    bool foreign = server_->last_session != identity_.session;
+    query((foreign ? "UNLISTEN *;" : "") + notifications_->lay_on());
+  } else if (!server_->queue.in_doubt() && notifications_ != nullptr &&
+             notifications_->has_left()) {
+    query(notifications_->take_left());
   } else {
     // In doubt, any answer will do.
     probing_ = !server_->queue.in_doubt();
     if (probing_) suspected_ = probed_ = false;
-    wire::append_query(request, probing_ ? kProbe : "");
-    server_->queue.push(Request::query, 0, ResponseQueue::kSwallow);
-    server_->unnamed = nullptr;  // a Query drops it; the client's is another matter
+    query(probing_ ? kProbe : "");
   }
   kept_.clear();
   out.add(keep(std::move(request)));
@@ -55,6 +71,7 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
   if (server_ == nullptr) return Cleaning::done;
   if (reader_.in_body() || server_->spoilt || has_spoilt()) return Cleaning::useless;
   ResponseQueue& queue = server_->queue;
+  bool has_left = notifications_ != nullptr && notifications_->has_left();
   std::string request;
   auto query = [&](std::string_view sql) {
     only_reads_ = false;  // what runs now is ours
@@ -76,7 +93,7 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
     queue.push(Request::sync, identity_.session);
   } else if (!awaiting() && queue.status() != TransactionStatus::idle) {
     query("ROLLBACK");
-  } else if (!awaiting() && (suspected_ || !pins_.none())) {
+  } else if (!awaiting() && (suspected_ || has_left || !pins_.none())) {
     // It drops what the guard and others have prepared, too.
     query("DISCARD ALL");
     suspected_ = false;
@@ -85,6 +102,7 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
     server_->statements.clear();
     server_->unproven = false;
     settings_ = SessionSettings(nullptr);
+    if (has_left) notifications_->forget_left();
   }
   if (request.empty()) return !awaiting() && queue.idle() ? Cleaning::done : Cleaning::under_way;
   kept_.clear();

@@ -134,7 +134,7 @@ bool PooledRelay::feed() {
     case Verdict::need_server:
       return need_server() || moved;
     case Verdict::hold:
-      return moved;
+      return moved || machine_.has_own_request();
     case Verdict::too_soon:
       wait_for_turn();
       return moved;

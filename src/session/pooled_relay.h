@@ -62,6 +62,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   void begin_cancel() { ++cancels_; }
   void end_cancel();
   const pool::Connection* server() const { return server_.get(); }
+  const pool::PoolPtr& pool() const { return pool_; }
   // A session that waits has nothing to cancel but the wait. False when it does not wait.
   bool cancel_wait();
   // Closes the server connection, if there is one.

@@ -53,6 +53,7 @@ PooledMachine::Verdict PooledMachine::from_client(std::string_view& input, std::
 PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant now, Pieces& out) {
   char message = reader_.front().header.type;
   if (message == type::kTerminate) return Verdict::terminate;
+  if (!held_ready_.empty()) return Verdict::hold;
   if (refusing_) return on_refused(message, input);
   if (message == type::kSync) return on_sync(input, now, out);
   if (message == type::kCopyData || message == type::kCopyDone || message == type::kCopyFail) {
@@ -89,6 +90,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     pass(input, out);
     return Verdict::go_on;
   }
+  if (shows_channels(message)) return Verdict::hold;
   begin_unit(now, out);
   switch (message) {
     case type::kQuery:
@@ -105,7 +107,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
       return on_execute(input, out);
     default:  // FunctionCall: any function may be called
       suspected_ = server_->unproven = true;
-      only_reads_ = false;
+      note_notifies();
       ask(Request::function_call);
       wants_ready_ = true;
       pass(input, out);
@@ -132,7 +134,8 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   server_->last_session = identity_.session;
   if (!cleanse && pool::same(server_->settings, settings_.current())) return;
   std::string guard;
-  pool::append_guard(guard, *server_, settings_.current(), cleanse);
+  bool keeps_channels = laid_on_ || pins_.has(Pin::listen);
+  pool::append_guard(guard, *server_, settings_.current(), cleanse, keeps_channels);
   count(pool::PoolCells::kGuards);
   settings_.server_was_set();
   to_be_told_ = true;
@@ -196,6 +199,7 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
   if (front.is_whole()) {
     std::string_view text = front.body().substr(0, front.body().find('\0'));
     std::shared_ptr<const sql::TextFacts> facts = cache_.facts_of(text, syntax_);
+    if (!may_send(*facts)) return Verdict::hold;
     if (std::optional<Error> refused = refusal_to_run(*facts)) [[unlikely]]
       return refuse_query(*refused, input, out);
     if (is_rewritten(*facts)) rewriting = rewrite(Rewriter::Of::query, text, *facts, out);
@@ -206,7 +210,7 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
       return refuse_query(*refused, input, out);
     }
     pins_.add(Pin::long_statement);
-    only_reads_ = false;
+    note_notifies();
     running_.emplace_back();
   }
   ask(Request::query);

@@ -14,13 +14,13 @@ using wire::ResponseQueue;
 namespace {
 
 // After these the server is asked what is left of them.
-constexpr sql::KindSet kProbedKinds = {StatementKind::listen,       StatementKind::unlisten,
-                                       StatementKind::unlisten_all, StatementKind::create_temp,
-                                       StatementKind::discard_temp, StatementKind::discard_all,
-                                       StatementKind::do_,          StatementKind::call,
-                                       StatementKind::load,         StatementKind::other};
-constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicion::session_unlock, Suspicion::temp_objects,
-                                               Suspicion::opaque, Suspicion::dblink};
+constexpr sql::KindSet kProbedKinds = {StatementKind::create_temp, StatementKind::discard_temp,
+                                       StatementKind::discard_all, StatementKind::do_,
+                                       StatementKind::call,        StatementKind::load,
+                                       StatementKind::other};
+constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicion::session_unlock,
+                                               Suspicion::temp_objects, Suspicion::opaque,
+                                               Suspicion::dblink};
 // After these nothing is known of what the session has set.
 constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::opaque,
                                        Suspicion::may_fire_triggers, Suspicion::dblink,
@@ -138,6 +138,7 @@ void PooledMachine::undo_changes(Request failed) {
 
 void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewriting) {
   only_reads_ = only_reads_ && facts.is_read_only();
+  note_listens(facts);
   sql::Suspicions suspicions = suspicions_of_run(facts);
   if (rewriting != nullptr) {
     for (const auto& executed : rewriting->executed) note_sent(*executed);

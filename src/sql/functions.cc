@@ -30,6 +30,7 @@ constexpr std::pair<std::string_view, Suspicions> kEffects[] = {
     {"pg_advisory_unlock", Suspicion::session_unlock},
     {"pg_advisory_unlock_all", Suspicion::session_unlock},
     {"pg_advisory_unlock_shared", Suspicion::session_unlock},
+    {"pg_listening_channels", Suspicion::reads_channels},
     {"pg_notify", Suspicion::notifies | Suspicion::may_write},
     {"pg_try_advisory_lock", Suspicion::session_lock},
     {"pg_try_advisory_lock_shared", Suspicion::session_lock},
@@ -105,7 +106,7 @@ constexpr std::string_view kHarmlessText =
     "pg_indexam_has_property pg_indexam_progress_phasename pg_indexes_size pg_input_error_info "
     "pg_input_is_valid pg_is_in_recovery pg_is_other_temp_schema pg_is_wal_replay_paused "
     "pg_jit_available pg_last_committed_xact pg_last_wal_receive_lsn pg_last_wal_replay_lsn "
-    "pg_last_xact_replay_timestamp pg_listening_channels pg_lock_status pg_lsn "
+    "pg_last_xact_replay_timestamp pg_lock_status pg_lsn "
     "pg_mcv_list_items pg_my_temp_schema pg_notification_queue_usage pg_numa_available "
     "pg_opclass_is_visible pg_operator_is_visible pg_opfamily_is_visible pg_partition_ancestors "
     "pg_partition_root pg_partition_tree pg_postmaster_start_time pg_prepared_xact "

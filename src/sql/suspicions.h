@@ -37,6 +37,7 @@ enum class Suspicion : uint32_t {
   // set_config(…, …, true): as SET LOCAL, which nothing is left of after the transaction.
   set_config_local = 1U << 16,
   session_unlock = 1U << 17,  // pg_advisory_unlock and its kin
+  reads_channels = 1U << 18,  // pg_listening_channels
 };
 
 using Suspicions = Flags<Suspicion>;
@@ -45,7 +46,7 @@ constexpr Suspicions operator|(Suspicion a, Suspicion b) {
 }
 // For a text that could not be followed.
 inline constexpr Suspicions kAllSuspicions =
-    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::session_unlock) << 1) - 1);
+    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::reads_channels) << 1) - 1);
 
 // They tell something about the statement, but nothing of the session needs to be looked at.
 inline constexpr Suspicions kHarmlessSuspicions = {

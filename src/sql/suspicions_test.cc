@@ -12,9 +12,10 @@ namespace {
 
 std::string list(Suspicions suspicions) {
   static constexpr const char* kNames[] = {
-      "set_config", "session_lock", "setseed",  "moves_sequence", "reads_sequence", "notifies",
-      "temp",       "opaque",       "triggers", "write",          "dblink",         "pg_catalog",
-      "relations",  "prepared",     "types",    "define",         "set_local",      "unlock"};
+      "set_config", "session_lock", "setseed",   "moves_sequence", "reads_sequence",
+      "notifies",   "temp",         "opaque",    "triggers",       "write",
+      "dblink",     "pg_catalog",   "relations", "prepared",       "types",
+      "define",     "set_local",    "unlock",    "channels"};
   std::string out;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (!suspicions.has(static_cast<Suspicion>(1U << i))) continue;
@@ -107,9 +108,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select nextval('s')", "moves_sequence write"},
         Case{"select setval('s', 1)", "moves_sequence write"},
         Case{"select currval('s'), lastval()", "reads_sequence"},
-        Case{"select pg_notify('a', 'b')", "notifies write"}, Case{"select f(1)", "opaque write"},
-        Case{"select s.lower(a)", "opaque write"}, Case{"select \"Lower\"(a)", "opaque write"},
-        Case{"select lo_create(1)", "opaque write"},
+        Case{"select pg_notify('a', 'b')", "notifies write"},
+        Case{"select * from pg_listening_channels()", "channels"},
+        Case{"select f(1)", "opaque write"}, Case{"select s.lower(a)", "opaque write"},
+        Case{"select \"Lower\"(a)", "opaque write"}, Case{"select lo_create(1)", "opaque write"},
         Case{"select dblink_exec('x')", "opaque write dblink"},
         Case{"select query_to_xml('x')", "opaque write"},
         Case{"select a operator(s.+) b", "opaque write"}, Case{"select over(1)", "opaque write"},

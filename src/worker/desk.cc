@@ -7,6 +7,7 @@
 #include "observe/log.h"
 #include "upstream/reach.h"
 #include "wire/messages.h"
+#include "worker/listening.h"
 
 namespace trunkline::worker {
 
@@ -80,6 +81,8 @@ io::Task<> Desk::log_in(pool::PoolPtr pool) {
   }
   connection->server = std::move(server->connection);
   connection->destination = &destination;
+  connection->sender = environment_.process.pools.senders().enter(
+      connection->server.endpoint.address.to_string(), connection->server.cancel_key.process_id);
   note_unasked(*connection, server->greeting);
   note_unasked(*connection, server->early);
   connection->retire_at = now() + lifetime(destination.settings()->max_lifetime);
@@ -117,6 +120,10 @@ void Desk::close(pool::ConnectionPtr connection) {
   server::close(connection->server, can_hear);
 }
 
+void Desk::listen(pool::PoolPtr pool, pool::ListenerPtr listener) {
+  environment_.loop.spawn(keep_listening(environment_, std::move(pool), std::move(listener)));
+}
+
 io::Task<> Desk::tend() {
   for (;;) {
     co_await environment_.loop.sleep_until(now() + kTendInterval);
@@ -134,7 +141,10 @@ void Desk::tend(pool::Pool& pool) {
 }
 
 void Desk::close_idle() {
-  for (const pool::PoolPtr& pool : environment_.process.pools.all()) pool->close_idle(*this);
+  for (const pool::PoolPtr& pool : environment_.process.pools.all()) {
+    pool->close_idle(*this);
+    for (const pool::ListenerPtr& each : pool->destination().listeners()) each->retire(*this);
+  }
 }
 
 }  // namespace trunkline::worker

@@ -26,6 +26,7 @@ class Desk final : public pool::Desk {
   void unpack(pool::Connection& connection) override;
   bool is_alive(pool::Connection& connection) override;
   void close(pool::ConnectionPtr connection) override;
+  void listen(pool::PoolPtr pool, pool::ListenerPtr listener) override;
 
   // Once a second: closes what is too old, has been idle too long or was closed by its server, and
   // opens what a pool's minimum asks for.

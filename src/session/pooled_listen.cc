@@ -1,0 +1,148 @@
+#include <utility>
+
+#include "base/bytes.h"
+#include "session/pooled_machine.h"
+#include "wire/builders.h"
+#include "wire/messages.h"
+#include "wire/protocol.h"
+
+// LISTEN and NOTIFY: what the client listens to is heard for it by a connection of the pool's own.
+namespace trunkline::session {
+
+namespace type = wire::server_message;
+using sql::StatementKind;
+using sql::Suspicion;
+
+namespace {
+
+// They notify, or run what may.
+constexpr sql::Suspicions kMayNotify = {Suspicion::notifies,      Suspicion::opaque,
+                                        Suspicion::dblink,        Suspicion::may_fire_triggers,
+                                        Suspicion::runs_prepared, Suspicion::unknown_types};
+constexpr sql::KindSet kListenKinds = {StatementKind::listen, StatementKind::unlisten,
+                                       StatementKind::unlisten_all};
+
+constexpr size_t kPiecesOfOne = 4;
+
+}  // namespace
+
+// False: something is to be heard from the listener first, and the client's message waits for it.
+bool PooledMachine::may_send(const sql::TextFacts& facts) {
+  if (notifications_ == nullptr) {
+    if (identity_.listening == nullptr || !facts.has(StatementKind::listen)) return true;
+    const std::string* encoding = told_ ? told_->find("client_encoding") : nullptr;
+    notifications_ =
+        std::make_unique<Notifications>(*identity_.listening, encoding ? *encoding : std::string());
+  }
+  if (!notifications_->may_send(facts)) return false;
+  if (notifications_->channels().empty() || !facts.suspicions().has_any_of(kMayNotify)) return true;
+  // What somebody else has just sent by this connection must not pass for the client's own: many
+  // clients drop those.
+  if (server_->sender == nullptr || identity_.process_id == nullptr) return true;
+  uint32_t before = server_->sender->client();
+  return before == 0 || before == *identity_.process_id || notifications_->may_use(server_);
+}
+
+// The client asks for its channels: before that they are listened to where it asks, if it has no
+// transaction open there. True when its message has to wait for that.
+bool PooledMachine::shows_channels(char message) {
+  if (notifications_ == nullptr || notifications_->channels().empty() || laid_on_) return false;
+  if (unit_open_ || in_block_ || !reader_.front().is_whole()) return false;
+  std::string_view body = reader_.front().body();
+  std::shared_ptr<const sql::TextFacts> facts;
+  if (message == wire::client_message::kQuery || message == wire::client_message::kParse) {
+    size_t name_bytes = message == wire::client_message::kParse ? body.find('\0') + 1 : 0;
+    std::string_view text = body.substr(std::min(name_bytes, body.size()));
+    facts = cache_.facts_of(text.substr(0, text.find('\0')), syntax_);
+  } else if (message == wire::client_message::kBind) {
+    std::string_view name = body.substr(std::min(body.find('\0') + 1, body.size()));
+    pool::StatementPtr statement = statement_named(name.substr(0, name.find('\0')));
+    if (statement != nullptr) facts = statement->facts;
+  }
+  lays_on_ = facts != nullptr && facts->has(Suspicion::reads_channels);
+  return lays_on_;
+}
+
+// It goes to the server.
+void PooledMachine::note_listens(const sql::TextFacts& facts) {
+  if (facts.suspicions().has_any_of(kMayNotify)) note_notifies();
+  if (!facts.kinds().has_any_of(kListenKinds)) return;
+  bool served = notifications_ != nullptr && notifications_->serves(facts);
+  if (served) notifications_->on_sent(facts);
+  server_->unproven = true;
+  // What was listened to by code that is not seen, or is not ours to serve, the server tells.
+  bool own = pins_.has(Pin::listen) || identity_.listening == nullptr;
+  if (own || (facts.has(StatementKind::listen) && !served)) suspected_ = true;
+}
+
+// Something that may write, and notify.
+void PooledMachine::note_notifies() {
+  only_reads_ = false;
+  may_notify_ = true;
+  if (server_->sender != nullptr && identity_.process_id != nullptr) {
+    server_->sender->set_client(*identity_.process_id);
+  }
+}
+
+void PooledMachine::on_notification(pool::NotificationPtr notification) {
+  if (notifications_ == nullptr) return;
+  notifications_->on_notification(std::move(notification), unit_open_);
+}
+
+void PooledMachine::on_listening_answer(Listening::Ticket ticket, bool hears) {
+  if (notifications_ != nullptr) notifications_->on_answer(ticket, hears);
+}
+
+// ReadyForQuery.
+void PooledMachine::end_listening_unit() {
+  if (notifications_ != nullptr) notifications_->on_ready(in_block_, may_notify_);
+  if (in_block_) return;
+  may_notify_ = laid_on_ = false;
+  if (notifications_ != nullptr && notifications_->idle()) notifications_.reset();
+}
+
+bool PooledMachine::waits_for_listener() const {
+  if (notifications_ == nullptr || in_block_) return false;
+  return notifications_->fenced() || !notifications_->empty();
+}
+
+// Between transactions, and between messages.
+bool PooledMachine::may_tell_notifications() const {
+  if (notifications_->fenced() || unit_open_ || in_block_) return false;
+  return server_ == nullptr || server_->scanner.body_left() == 0 || swallowing_body_;
+}
+
+bool PooledMachine::has_notifications() const {
+  if (notifications_ == nullptr || !may_tell_notifications()) return false;
+  return !notifications_->empty() || !held_ready_.empty();
+}
+
+void PooledMachine::take_notifications(Pieces& out) {
+  if (notifications_ == nullptr || !may_tell_notifications()) return;
+  uint64_t messages = 0;
+  while (!notifications_->empty() && out.room() > kPiecesOfOne) {
+    out.add(given_.emplace_back(notifications_->take(messages)));
+  }
+  if (!held_ready_.empty() && notifications_->empty() && out.room() > kPiecesOfOne) {
+    out.add(given_.emplace_back(std::exchange(held_ready_, {})));
+    ++messages;
+  }
+  if (messages > 0) tally_.on_server_messages(messages);
+}
+
+// On the session's own connection: what it listens to there, as code did that was not seen. Others
+// have it from the listener.
+PooledMachine::Fate PooledMachine::on_notification_response(std::string_view body) {
+  bool listens_here = identity_.keeps_connection || suspected_ || probing_ ||
+                      pins_.has_any_of({Pin::listen, Pin::long_statement});
+  std::optional<pool::ServerNotification> from = pool::parse_notification(body);
+  if (!listens_here || !from) return Fate::swallow;
+  if (notifications_ != nullptr && notifications_->serves(from->channel)) return Fate::swallow;
+  tally_.on_server_message(type::kNotificationResponse, body, wire::TransactionStatus::idle, now_);
+  bool own = from->process_id == server_->server.cancel_key.process_id;
+  if (!own || identity_.process_id == nullptr) return Fate::pass;
+  replacement_ = pool::make_notification(*from, *identity_.process_id)->message;
+  return Fate::replace;
+}
+
+}  // namespace trunkline::session

@@ -1,0 +1,52 @@
+#include <utility>
+
+#include "session/pooled.h"
+
+// Between a session of a pool and the connection that listens for it.
+namespace trunkline::session {
+
+void Session::Pooled::open(std::string encoding) {
+  const pool::PoolPtr& pool = relay.pool();
+  subscription = std::make_unique<pool::Subscription>(
+      session.environment_.desk, pool, pool->destination().listener(encoding), *this);
+}
+
+void Session::Pooled::listen(const std::string& channel, Ticket ticket) {
+  subscription->listen(channel, ticket);
+}
+
+void Session::Pooled::unlisten(const std::string& channel) {
+  subscription->unlisten(channel);
+}
+
+void Session::Pooled::fence(Ticket ticket) {
+  subscription->fence(ticket);
+}
+
+void Session::Pooled::taken(size_t bytes) {
+  subscription->taken(bytes);
+}
+
+void Session::Pooled::on_notification(pool::NotificationPtr notification) {
+  cells[RouteCells::kBytesToClients].add(notification->message.size());
+  machine.on_notification(std::move(notification));
+  session.waiter_.raise(wake::kMail);
+}
+
+void Session::Pooled::on_answer(Ticket ticket, bool hears) {
+  machine.on_listening_answer(ticket, hears);
+  session.waiter_.raise(wake::kMail);
+}
+
+// It must not go on as if it had heard everything: it comes again, and looks for itself.
+void Session::Pooled::on_overflow() {
+  relay.ask_to_end({.reason = Reason::client_slow,
+                    .side = Side::client,
+                    .sqlstate = sqlstate::kConfigurationLimit,
+                    .message = "terminating connection: too many notifications wait for the client",
+                    .hint = "At most 1 MiB of them wait for a client that does not read or has a "
+                            "transaction open."},
+                   false);
+}
+
+}  // namespace trunkline::session
