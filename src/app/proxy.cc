@@ -223,7 +223,8 @@ void Proxy::apply_pools() {
   }
   pools_.set_shares(std::move(shares));
   for (const route::Entry& entry : snapshot_->routes->entries()) {
-    pools_.apply(entry.route->name, entry.route->pool);
+    bool known = entry.upstream != nullptr && !entry.upstream->is_pattern();
+    pools_.apply(entry.route->name, entry.route->pool, known ? entry.upstream : nullptr);
   }
 }
 

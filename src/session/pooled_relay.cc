@@ -147,6 +147,8 @@ bool PooledRelay::feed() {
 // True when there is one now.
 bool PooledRelay::need_server() {
   if (server_ || waits()) return server_ != nullptr;
+  // A reload has changed where the connections lead.
+  while (pool::PoolPtr successor = pool_->successor()) pool_ = std::move(successor);
   if (pool::ConnectionPtr connection = pool_->take(desk_)) {
     attach(std::move(connection));
     return true;
@@ -173,6 +175,12 @@ void PooledRelay::on_refused(const server::Refusal& refusal) {
   if (!client_gone_) end_ = std::make_unique<Error>(refusal.error);
   ended_ = true;
   waiter_.raise(wake::kMail);
+}
+
+// How long it has waited already counts.
+void PooledRelay::on_moved(pool::PoolPtr to) {
+  pool_ = std::move(to);
+  pool_->wait(*this);
 }
 
 void PooledRelay::attach(pool::ConnectionPtr connection) {

@@ -77,6 +77,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
 
   void on_granted(pool::ConnectionPtr connection) override;
   void on_refused(const server::Refusal& refusal) override;
+  void on_moved(pool::PoolPtr to) override;
   void buffer_is_free() override;
 
   bool turn();
