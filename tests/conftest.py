@@ -168,10 +168,12 @@ def filled(clusters: Clusters) -> Cluster:
 def pooled(proxy_factory: ProxyFactory, filled: Cluster) -> ProxyFactory:
     """Makes a proxy with this pool; everybody is who he says he is."""
     def make(mode="transaction", size=POOL_SIZE, upstream=None, pool=None, **more) -> Proxy:
-        # `pool` as the test says, also its timeouts; other keys at the top of the file.
-        timeouts = {key: more.pop(key) for key in list(more) if key.endswith("_timeout")}
+        # `pool` as the test says, also its times; other keys at the top of the file.
+        times = {key: more.pop(key) for key in list(more)
+                 if key in ("min_size", "max_lifetime")
+                 or (key.endswith("_timeout") and key != "login_timeout")}
         return proxy_factory(upstreams={"main": dict(upstream_of(filled), **(upstream or {}))},
-                             pool={"mode": mode, "size": size, **timeouts, **(pool or {})},
+                             pool={"mode": mode, "size": size, **times, **(pool or {})},
                              authentication=[{"method": "trust"}],
                              users=[{"name": name, "password": password_of(name)}
                                     for name in ("bob", "alice", "trusty")], **more)

@@ -73,6 +73,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
       cancel_rate_(kCancelInterval, kCancelBurst),
       login_rate_(1s, 0),
       resolver_(upstream::kLookupThreads),
+      peer_names_(session::kPeerNameThreads, session::kPeerNamesMax, session::system_user_name),
       mock_secrets_(process_secret(config_)),
       pools_(ledger_, workers_count_, &metrics_),
       blocking_pool_(kBlockingThreads),
@@ -85,6 +86,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
                .login_rate = login_rate_,
                .metrics = metrics_,
                .resolver = resolver_,
+               .peer_names = peer_names_,
                .mock_secrets = mock_secrets_,
                .key_cache = key_cache_,
                .pools = pools_} {
@@ -221,7 +223,8 @@ void Proxy::apply_pools() {
   }
   pools_.set_shares(std::move(shares));
   for (const route::Entry& entry : snapshot_->routes->entries()) {
-    pools_.apply(entry.route->name, entry.route->pool);
+    bool known = entry.upstream != nullptr && !entry.upstream->is_pattern();
+    pools_.apply(entry.route->name, entry.route->pool, known ? entry.upstream : nullptr);
   }
 }
 

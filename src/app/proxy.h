@@ -78,6 +78,7 @@ class Proxy final : private service::Control {
   policy::RateLimiter cancel_rate_;
   policy::RateLimiter login_rate_;
   upstream::Resolver resolver_;
+  session::PeerNames peer_names_;
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
   pool::Ledger ledger_;

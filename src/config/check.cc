@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "base/text.h"
+#include "config/reachable.h"
 #include "config/sections.h"
 
 namespace trunkline::config {
@@ -150,15 +151,13 @@ class Checker {
   }
 
   void check_reachable() {
-    for (size_t i = 0; i + 1 < config_.routes.size(); ++i) {
-      const Match& match = config_.routes[i].match;
-      bool matches_all = match.sni.empty() && match.user.empty() && match.database.empty() &&
-                         match.application_name.empty() && match.source.empty() && !match.tls;
-      if (!matches_all) continue;
-      reader_.warning(config_.routes[i + 1].at, route_key(i + 1),
-                      "never reached: the route of line " +
-                          std::to_string(config_.routes[i].at.line) + " matches every client");
-      return;
+    for (const Unreachable& found : find_unreachable(config_.routes)) {
+      const Route& by = config_.routes[found.taken_by];
+      bool takes_all = covers(by.match, Match{});
+      reader_.warning(
+          config_.routes[found.route].at, route_key(found.route),
+          "never reached: the route of line " + std::to_string(by.at.line) +
+              (takes_all ? " matches every client" : " matches every client that this one does"));
     }
   }
 

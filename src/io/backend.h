@@ -47,6 +47,8 @@ class Backend {
   virtual void remove(int fd) = 0;
 
   virtual ssize_t recv(int fd, std::span<char> into) = 0;
+  // What `recv` would answer for one byte, which stays.
+  virtual ssize_t peek(int fd) = 0;
   virtual ssize_t send(int fd, std::span<const iovec> from) = 0;
   virtual std::expected<std::pair<int, SocketAddress>, int> accept(int fd) = 0;
   // A new socket whose connect has begun; it becomes writable when it is decided, and `take_error`

@@ -94,6 +94,15 @@ ssize_t EpollBackend::recv(int fd, std::span<char> into) {
   return got < 0 ? -errno : got;
 }
 
+ssize_t EpollBackend::peek(int fd) {
+  char byte;
+  ssize_t got;
+  do {
+    got = ::recv(fd, &byte, 1, MSG_PEEK);
+  } while (got < 0 && errno == EINTR);
+  return got < 0 ? -errno : got;
+}
+
 ssize_t EpollBackend::send(int fd, std::span<const iovec> from) {
   ssize_t sent;
   do {

@@ -22,6 +22,7 @@ class EpollBackend final : public Backend {
   int modify(int fd, void* owner, Interest interest) override;
   void remove(int fd) override;
   ssize_t recv(int fd, std::span<char> into) override;
+  ssize_t peek(int fd) override;
   ssize_t send(int fd, std::span<const iovec> from) override;
   std::expected<std::pair<int, SocketAddress>, int> accept(int fd) override;
   std::expected<int, int> connect(const SocketAddress& to) override;

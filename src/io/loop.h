@@ -123,18 +123,33 @@ class Loop {
   std::atomic<bool> stopped_ = false;
 };
 
+// The work has a record of its own: the coroutine may be destroyed before it is done.
 template <typename Work>
 Task<std::invoke_result_t<Work&>> Loop::offload(Work work) {
   using Value = std::invoke_result_t<Work&>;
   constexpr uint32_t kDone = 1;
-  std::optional<Value> value;
+  struct Job {
+    Work work;
+    Waiter* waiter;  // null once nobody waits; the loop's thread only
+    std::optional<Value> value = {};
+  };
+  struct Waiting {
+    explicit Waiting(std::shared_ptr<Job> of) : job(std::move(of)) {}
+    ~Waiting() { job->waiter = nullptr; }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    std::shared_ptr<Job> job;
+  };
   Waiter waiter(*this);
-  submit_blocking([&] {
-    value.emplace(work());
-    post([&waiter] { waiter.raise(kDone); });
+  Waiting waiting(std::make_shared<Job>(std::move(work), &waiter));
+  submit_blocking([this, job = waiting.job]() mutable {
+    job->value.emplace(job->work());
+    post([job = std::move(job)] {
+      if (job->waiter != nullptr) job->waiter->raise(kDone);
+    });
   });
   co_await waiter.wait(kDone);
-  co_return std::move(*value);
+  co_return std::move(*waiting.job->value);
 }
 
 }  // namespace trunkline::io

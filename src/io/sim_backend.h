@@ -30,6 +30,7 @@ class SimBackend final : public Backend {
   int modify(int fd, void* owner, Interest interest) override;
   void remove(int fd) override { watched_.erase(fd); }
   ssize_t recv(int fd, std::span<char> into) override { return network_.recv(fd, into); }
+  ssize_t peek(int fd) override { return network_.peek(fd); }
   ssize_t send(int fd, std::span<const iovec> from) override { return network_.send(fd, from); }
   std::expected<std::pair<int, SocketAddress>, int> accept(int fd) override {
     return network_.accept(fd);

@@ -217,6 +217,13 @@ ssize_t SimNetwork::recv(int fd, std::span<char> into) {
   return end.reset || end.fin_received || end.read_shut ? 0 : -EAGAIN;
 }
 
+ssize_t SimNetwork::peek(int fd) const {
+  const End& end = find(fd)->end();
+  if (!end.unread.empty()) return 1;
+  if (end.error != 0) return -end.error;
+  return end.reset || end.fin_received || end.read_shut ? 0 : -EAGAIN;
+}
+
 ssize_t SimNetwork::send(int fd, std::span<const iovec> from) {
   const Descriptor& descriptor = *find(fd);
   const ConnectionPtr& connection = descriptor.connection;

@@ -67,6 +67,7 @@ class SimNetwork {
   std::expected<int, int> connect(const SocketAddress& to);
   std::expected<std::pair<int, SocketAddress>, int> accept(int fd);
   ssize_t recv(int fd, std::span<char> into);
+  ssize_t peek(int fd) const;
   ssize_t send(int fd, std::span<const iovec> from);
   int take_error(int fd);
   void shutdown(int fd, int how);

@@ -15,6 +15,10 @@ void Request::leave() {
   pool_.reset();
 }
 
+void Place::leave() {
+  if (Desk* desk = std::exchange(desk_, nullptr)) std::exchange(pool_, {})->leave_place(*desk);
+}
+
 PoolPtr Pool::make(Ledger& ledger, const Limits& limits, const std::vector<CapName>& caps,
                    uint32_t workers, std::unique_ptr<Destination> destination,
                    std::shared_ptr<observe::Group> cells) {
@@ -38,20 +42,38 @@ ConnectionPtr Pool::take(Desk& desk) {
 }
 
 void Pool::wait(Request& request) {
+  enter_line(request, false);
+}
+
+void Pool::wait_for_place(Request& request) {
+  bool room = waiting_.load() == 0 && !retired_.load() &&
+              ledger_.open(*account_, false) == Ledger::Answer::granted;
+  if (!room) return enter_line(request, true);
+  ++places_;
+  request.on_place(Place(shared_from_this(), request.desk_));
+}
+
+void Pool::enter_line(Request& request, bool wants_place) {
   assert(!request.waits());
   auto entry = std::make_shared<Entry>();
   entry->desk = &request.desk_;
   entry->request = &request;
   entry->since = request.desk_.now();
-  request.pool_ = shared_from_this();
-  request.entry_ = entry;
-  cells(request.desk_.worker())[PoolCells::kWaits].add();
+  entry->wants_place = wants_place;
+  PoolPtr successor;
   {
     std::lock_guard lock(mutex_);
-    line_.push_back(*entry);
-    entry->self = entry;
-    ++waiting_;
+    successor = successor_;
+    if (!successor) {
+      request.pool_ = shared_from_this();
+      request.entry_ = entry;
+      line_.push_back(*entry);
+      entry->self = entry;
+      ++waiting_;
+      cells(request.desk_.worker())[PoolCells::kWaits].add();
+    }
   }
+  if (successor) return request.on_moved(std::move(successor));
   serve_line(request.desk_);
 }
 
@@ -92,7 +114,8 @@ void Pool::not_opened(Desk& desk, const server::Refusal& why, Instant began) {
   {
     std::lock_guard lock(mutex_);
     --opening_;
-    if (ledger_.used(*account_) == 0) {
+    // Those of places are not the pool's to give.
+    if (ledger_.used(*account_) == places_.load()) {
       line_.for_each([&](Entry& entry) {
         if (entry.since > began) return;
         entry.unlink();
@@ -140,12 +163,39 @@ void Pool::tend(Desk& desk, Instant idle_since, uint32_t connections_min) {
 
 void Pool::renew(Desk& desk) {
   ++generation_;
+  announce_outdated();
+  close_outdated(desk);
+}
+
+void Pool::announce_outdated() {
   for (Shelf& each : shelves_) {
-    if (Desk* other = each.desk.load()) {
-      other->post([pool = shared_from_this(), other] { pool->close_outdated(*other); });
+    if (Desk* desk = each.desk.load()) {
+      desk->post([pool = shared_from_this(), desk] { pool->close_outdated(*desk); });
     }
   }
-  close_outdated(desk);
+}
+
+void Pool::retire(PoolPtr successor) {
+  std::vector<EntryPtr> waiting;
+  {
+    std::lock_guard lock(mutex_);
+    successor_ = successor;
+    retired_ = true;
+    line_.for_each([&](Entry& entry) {
+      entry.unlink();
+      --waiting_;
+      waiting.push_back(std::move(entry.self));
+    });
+  }
+  ++generation_;
+  for (const EntryPtr& entry : waiting) move_on(entry, successor);
+  announce_outdated();
+}
+
+PoolPtr Pool::successor() const {
+  if (!retired_.load()) return nullptr;
+  std::lock_guard lock(mutex_);
+  return successor_;
 }
 
 void Pool::close_idle(Desk& desk) {
@@ -288,7 +338,11 @@ void Pool::open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve) {
       if (opening_ + coming >= waiting_.load()) return;
     }
     if (ledger_.open(*account_, may_use_reserve) != Ledger::Answer::granted) return;
-    start_opening(desk);
+    if (EntryPtr next = pop_place(coming)) {
+      grant_place(desk, next);
+    } else {
+      start_opening(desk);
+    }
   }
 }
 
@@ -308,6 +362,20 @@ Pool::EntryPtr Pool::pop_first() {
   return std::move(first->self);
 }
 
+// The first for whom nothing is on its way, if it is a place that he wants.
+Pool::EntryPtr Pool::pop_place(uint32_t coming) {
+  std::lock_guard lock(mutex_);
+  uint32_t behind = opening_ + coming;
+  EntryPtr found;
+  line_.for_each([&](Entry& entry) {
+    if (behind-- != 0 || !entry.wants_place) return;
+    entry.unlink();
+    --waiting_;
+    found = std::move(entry.self);
+  });
+  return found;
+}
+
 void Pool::leave_line(Entry& entry) {
   std::lock_guard lock(mutex_);
   if (!entry.linked()) return;
@@ -317,6 +385,10 @@ void Pool::leave_line(Entry& entry) {
 }
 
 void Pool::hand_over(Desk& desk, ConnectionPtr connection, const EntryPtr& to) {
+  if (to->wants_place) {
+    desk.close(std::move(connection));  // and it goes on counting
+    return grant_place(desk, to);
+  }
   if (to->desk == &desk) return deliver(desk, std::move(connection), *to);
   desk.pack(*connection);
   to->desk->post([pool = shared_from_this(), to, parcel = std::move(connection)]() mutable {
@@ -333,6 +405,37 @@ void Pool::deliver(Desk& desk, ConnectionPtr connection, Entry& to) {
   observe::record(cells(desk.worker()) + PoolCells::kWaitSeconds, observe::kLatencyBuckets,
                   desk.now() - to.since);
   request->on_granted(std::move(connection));
+}
+
+void Pool::grant_place(Desk& desk, const EntryPtr& to) {
+  ++places_;
+  if (to->desk == &desk) return deliver_place(desk, *to);
+  to->desk->post([pool = shared_from_this(), to] { pool->deliver_place(*to->desk, *to); });
+}
+
+void Pool::deliver_place(Desk& desk, Entry& to) {
+  Request* request = std::exchange(to.request, nullptr);
+  if (request == nullptr) return leave_place(desk);
+  request->entry_.reset();
+  request->pool_.reset();
+  request->on_place(Place(shared_from_this(), desk));
+}
+
+void Pool::leave_place(Desk& desk) {
+  --places_;
+  ledger_.close(*account_);
+  if (waiting_.load() > 0) serve_line(desk);
+}
+
+// Each on its own worker, which has not looked at it before it reads this.
+void Pool::move_on(const EntryPtr& entry, const PoolPtr& to) {
+  entry->desk->post([entry, to] {
+    Request* request = std::exchange(entry->request, nullptr);
+    if (request == nullptr) return;
+    request->entry_.reset();
+    request->pool_.reset();
+    request->on_moved(to);
+  });
 }
 
 void Pool::refuse(Desk& desk, const server::Refusal& why, EntryPtr entry) {

@@ -45,8 +45,33 @@ class Desk {
   virtual void listen(PoolPtr pool, ListenerPtr listener) = 0;
 };
 
-// A session that wants a connection. Its worker's thread; may be used again and again. Leaves the
-// line when it is destroyed.
+// Room in a pool for a connection that a session makes by itself: it counts there as one of the
+// pool's own until this is gone, so hold it until after the close. The thread of the desk, which
+// outlives it.
+class Place {
+ public:
+  Place() = default;
+  Place(Place&& other) noexcept
+      : pool_(std::move(other.pool_)), desk_(std::exchange(other.desk_, nullptr)) {}
+  Place& operator=(Place&& other) noexcept {
+    std::swap(pool_, other.pool_);
+    std::swap(desk_, other.desk_);
+    return *this;
+  }
+  ~Place() { leave(); }
+
+  void leave();
+
+ private:
+  friend class Pool;
+  Place(PoolPtr pool, Desk& desk) : pool_(std::move(pool)), desk_(&desk) {}
+
+  PoolPtr pool_ = {};
+  Desk* desk_ = nullptr;  // null: no place
+};
+
+// A session that wants a connection, or a place for one. Its worker's thread; may be used again and
+// again. Leaves the line when it is destroyed.
 class Request {
  public:
   Request(Desk& desk) : desk_(desk) {}
@@ -63,13 +88,18 @@ class Request {
 
   // On the worker's thread, out of its mail or from within `Pool::give_back` and `Pool::wait`.
   virtual void on_granted(ConnectionPtr connection) = 0;
+  // For who has asked for one.
+  virtual void on_place(Place /*place*/) {}
   virtual void on_refused(const server::Refusal& refusal) = 0;
+  // Another pool has taken over: it waits nowhere now, and may wait there.
+  virtual void on_moved(PoolPtr to) = 0;
 
   // The place in a line. It outlives the request when a connection is on its way to it already.
   struct Entry : ListNode<> {
     Desk* desk = nullptr;
     Request* request = nullptr;  // null: has left; only its worker looks
     Instant since = {};
+    bool wants_place = false;
     std::shared_ptr<Entry> self = {};  // while it is in the line
   };
 
@@ -85,6 +115,9 @@ class Request {
 //     └─ wait ── an idle one of another worker is sent over
 //          ├─ else a new one is opened, if the limits allow
 //          └─ else in line: who gives one back hands it to the first
+//
+// A session that must make its connection by itself waits in the same line for a place instead: for
+// room under the limits, or for a connection that is closed to make some.
 //
 // Who waits registers and then looks at the idle lists; who gives back publishes and then looks at
 // the line; both in one order for all threads, so that neither misses the other. Any thread, each
@@ -124,6 +157,8 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   ConnectionPtr take(Desk& desk);
   // Joins the line; the request is answered at some time, perhaps before this returns.
   void wait(Request& request);
+  // The same for a place.
+  void wait_for_place(Request& request);
   // Of whoever has it: to the first in the line, to the idle ones, or closed when it is too old or
   // too many.
   void give_back(Desk& desk, ConnectionPtr connection);
@@ -144,6 +179,11 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void tend(Desk& desk, Instant idle_since, uint32_t connections_min);
   // What was opened before is closed: the idle ones now, others when they are given back.
   void renew(Desk& desk);
+  // From now on `successor` serves: who waits here goes over to it, idle connections are closed,
+  // others when they are given back. Any thread; once.
+  void retire(PoolPtr successor);
+  // The pool that has taken over, or null. Without a lock while there is none.
+  PoolPtr successor() const;
   // At the end of the worker.
   void close_idle(Desk& desk);
 
@@ -163,6 +203,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
 
  private:
   friend class Request;
+  friend class Place;
   using Entry = Request::Entry;
   using EntryPtr = std::shared_ptr<Entry>;
 
@@ -196,14 +237,21 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void close_outdated(Desk& desk);
   void close_oldest(Desk& desk);
 
+  void enter_line(Request& request, bool wants_place);
   void serve_line(Desk& desk);
+  void announce_outdated();
   uint32_t ask_others(Desk& desk);
   void open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve);
   void start_opening(Desk& desk);
   EntryPtr pop_first();
+  EntryPtr pop_place(uint32_t behind);
   void leave_line(Entry& entry);
   void hand_over(Desk& desk, ConnectionPtr connection, const EntryPtr& to);
   void deliver(Desk& desk, ConnectionPtr connection, Entry& to);
+  void grant_place(Desk& desk, const EntryPtr& to);
+  void deliver_place(Desk& desk, Entry& to);
+  void leave_place(Desk& desk);
+  static void move_on(const EntryPtr& entry, const PoolPtr& to);
   static void refuse(Desk& desk, const server::Refusal& why, EntryPtr entry);
 
   Ledger& ledger_;
@@ -214,10 +262,13 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   std::vector<Shelf> shelves_;
   std::atomic<uint32_t> waiting_ = 0;  // how many are in the line
   std::atomic<uint64_t> generation_ = 0;
+  std::atomic<uint32_t> places_ = 0;  // given to sessions
+  std::atomic<bool> retired_ = false;
 
   mutable std::mutex mutex_;
   IntrusiveList<Entry> line_;
   uint32_t opening_ = 0;
+  PoolPtr successor_ = {};
   QueryRates query_rates_;
 
   std::vector<observe::GaugeHandle> gauges_;  // the last to be made: they read the others

@@ -1,119 +1,12 @@
 #include "pool/pool.h"
 
-#include <deque>
-#include <functional>
 #include <gtest/gtest.h>
-#include <set>
 
 #include "base/random.h"
+#include "pool/pool_for_tests.h"
 
 namespace trunkline::pool {
 namespace {
-
-// A worker whose mail is read when the test says so.
-class FakeDesk : public Desk {
- public:
-  explicit FakeDesk(uint32_t number) : number_(number) {}
-
-  uint32_t worker() const override { return number_; }
-  Instant now() const override {
-    if (when_asked_for_time) when_asked_for_time();
-    return time;
-  }
-  void post(std::move_only_function<void()> action) override { mail.push_back(std::move(action)); }
-  void open(PoolPtr pool) override { opening.push_back(std::move(pool)); }
-  void pack(Connection& connection) override {
-    EXPECT_TRUE(holds(connection));
-    --held;
-  }
-  void unpack(Connection&) override { ++held; }
-  bool is_alive(Connection& connection) override { return !dead.contains(&connection); }
-  void listen(PoolPtr, ListenerPtr) override {}
-  void close(ConnectionPtr connection) override {
-    dead.erase(connection.get());
-    --held;
-    ++closed;
-  }
-
-  bool holds(const Connection&) const { return held > 0; }
-  bool read_mail() {
-    if (mail.empty()) return false;
-    std::move_only_function<void()> action = std::move(mail.front());
-    mail.pop_front();
-    action();
-    return true;
-  }
-  void finish_login(Instant retire_at = Instant::max()) {
-    PoolPtr pool = std::move(opening.front());
-    opening.pop_front();
-    auto connection = std::make_unique<Connection>();
-    connection->retire_at = retire_at;
-    connection->generation = pool->generation();
-    ++held;
-    pool->opened(*this, std::move(connection));
-  }
-  void fail_login(Instant began) {
-    PoolPtr pool = std::move(opening.front());
-    opening.pop_front();
-    pool->not_opened(*this, server::Refusal{Error{.message = "no"}}, began);
-  }
-
-  std::deque<std::move_only_function<void()>> mail;
-  std::deque<PoolPtr> opening;
-  std::set<Connection*> dead;
-  int held = 0;  // connections in this worker's loop
-  int closed = 0;
-  Instant time{};
-  std::function<void()> when_asked_for_time;  // what other threads do meanwhile
-
- private:
-  uint32_t number_;
-};
-
-class FakeRequest : public Request {
- public:
-  explicit FakeRequest(Desk& desk, std::vector<FakeRequest*>* order = nullptr)
-      : Request(desk), order_(order) {}
-
-  ConnectionPtr connection;
-  bool refused = false;
-
- private:
-  void on_granted(ConnectionPtr granted) override {
-    connection = std::move(granted);
-    if (order_ != nullptr) order_->push_back(this);
-  }
-  void on_refused(const server::Refusal&) override { refused = true; }
-
-  std::vector<FakeRequest*>* order_;
-};
-
-class PoolTest : public testing::Test {
- protected:
-  ~PoolTest() override {
-    for (FakeDesk* desk : {&a, &b}) pool->close_idle(*desk);
-  }
-
-  void make(Limits limits, const std::vector<CapName>& caps = {}) {
-    pool = Pool::make(ledger, limits, caps, 2);
-  }
-  // A connection in use on the desk.
-  ConnectionPtr connect(FakeDesk& desk) {
-    FakeRequest request(desk);
-    pool->wait(request);
-    desk.finish_login();
-    return std::move(request.connection);
-  }
-  void read_all_mail() {
-    while (a.read_mail() || b.read_mail()) {
-    }
-  }
-
-  Ledger ledger;
-  FakeDesk a{0};
-  FakeDesk b{1};
-  PoolPtr pool;
-};
 
 TEST_F(PoolTest, OpensForWhoWaits) {
   make({.size = 1});
@@ -420,7 +313,9 @@ TEST(PoolRandomTest, ServesEverybodyInRandomWorlds) {
     auto act = [&](Client& client) {
       client.desk.time += 1ms;
       client.request.refused = false;
-      if (client.request.connection) {
+      if (client.request.place) {
+        client.request.place.reset();
+      } else if (client.request.connection) {
         if (below(8) == 0) {
           pool->discard(client.desk, std::move(client.request.connection));
         } else {
@@ -428,6 +323,8 @@ TEST(PoolRandomTest, ServesEverybodyInRandomWorlds) {
         }
       } else if (client.request.waits()) {
         if (below(6) == 0) client.request.leave();
+      } else if (below(5) == 0) {
+        pool->wait_for_place(client.request);
       } else if (ConnectionPtr taken = pool->take(client.desk)) {
         client.request.connection = std::move(taken);
       } else {
@@ -446,6 +343,7 @@ TEST(PoolRandomTest, ServesEverybodyInRandomWorlds) {
         while (!desk.opening.empty()) desk.finish_login();
       }
       for (auto& client : clients) {
+        client->request.place.reset();
         if (client->request.connection) {
           pool->give_back(client->desk, std::move(client->request.connection));
         }

@@ -69,6 +69,7 @@ class Client final : public Request {
  private:
   void on_granted(ConnectionPtr granted) override { connection = std::move(granted); }
   void on_refused(const server::Refusal&) override {}
+  void on_moved(PoolPtr) override {}
 };
 
 void work(Pool& pool, ThreadDesk& desk, std::atomic<uint32_t>& busy) {

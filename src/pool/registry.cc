@@ -27,18 +27,38 @@ void Registry::show(const Key& key, Pool& pool) const {
             [] { return Instant(Clock::now()); });
 }
 
+namespace {
+
+// A login that began before a reload brings the upstream of its time along.
+bool is_older(const upstream::UpstreamPtr& upstream, const upstream::UpstreamPtr& than) {
+  return upstream->name() == than->name() && upstream->serial() < than->serial();
+}
+
+}  // namespace
+
 PoolPtr Registry::get(const Key& key, const upstream::UpstreamPtr& upstream,
                       const config::Pool& settings, const auth::Credentials& credentials) {
-  std::lock_guard lock(mutex_);
-  PoolPtr& pool = pools_[key];
-  if (pool != nullptr && pool->destination().upstream() == upstream) {
-    pool->destination().set_credentials(credentials);
-    return pool;
+  PoolPtr found;
+  std::optional<Move> move;
+  {
+    std::lock_guard lock(mutex_);
+    PoolPtr& pool = pools_[key];
+    if (pool == nullptr) {
+      pool = make(key, upstream, settings, credentials);
+    } else if (const auto& of_pool = pool->destination().upstream();
+               of_pool == upstream || is_older(upstream, of_pool)) {
+      pool->destination().set_credentials(credentials);
+    } else {
+      move = replace(key, pool, upstream, settings, credentials);
+    }
+    found = pool;
   }
-  if (pool != nullptr) {
-    pool->stop_showing();
-    replaced_.push_back(std::move(pool));
-  }
+  if (move) move->from->retire(std::move(move->to));
+  return found;
+}
+
+PoolPtr Registry::make(const Key& key, const upstream::UpstreamPtr& upstream,
+                       const config::Pool& settings, const auth::Credentials& credentials) {
   std::vector<CapName> caps = {{CapName::Kind::upstream, upstream->name()},
                                {CapName::Kind::database, key.database},
                                {CapName::Kind::user, key.user}};
@@ -47,8 +67,8 @@ PoolPtr Registry::get(const Key& key, const upstream::UpstreamPtr& upstream,
   if (metrics_ != nullptr) {
     cells = metrics_->group(kPoolMetrics, {key.route, key.database, key.user});
   }
-  pool = Pool::make(ledger_, limits_of(settings), caps, workers_, std::move(destination),
-                    std::move(cells));
+  PoolPtr pool = Pool::make(ledger_, limits_of(settings), caps, workers_, std::move(destination),
+                            std::move(cells));
   apply(key, settings, *pool);
   show(key, *pool);
   // Only now do the ledger's caps of these names exist for sure.
@@ -57,6 +77,21 @@ PoolPtr Registry::get(const Key& key, const upstream::UpstreamPtr& upstream,
   if (shares_.per_database) ledger_.set_cap(caps[1], shares_.per_database);
   if (shares_.per_user) ledger_.set_cap(caps[2], shares_.per_user);
   return pool;
+}
+
+std::optional<Registry::Move> Registry::replace(const Key& key, PoolPtr& pool,
+                                                const upstream::UpstreamPtr& upstream,
+                                                const config::Pool& settings,
+                                                const auth::Credentials& credentials) {
+  pool->stop_showing();  // the new one has its names
+  PoolPtr before = std::exchange(pool, make(key, upstream, settings, credentials));
+  // What is there serves to its end, and nothing is opened that nobody waits for.
+  config::Pool without_minimum = *before->destination().settings();
+  without_minimum.min_size = 0;
+  before->destination().set_settings(without_minimum);
+  replaced_.push_back(before);
+  if (before->destination().upstream()->name() != upstream->name()) return std::nullopt;
+  return Move{.from = std::move(before), .to = pool};
 }
 
 void Registry::set_shares(Shares shares) {
@@ -73,13 +108,25 @@ void Registry::set_shares(Shares shares) {
   }
 }
 
-void Registry::apply(const std::string& route, const config::Pool& settings) {
-  std::lock_guard lock(mutex_);
-  for (const auto& [key, pool] : pools_) {
-    if (key.route != route) continue;
-    pool->set_limits(limits_of(settings));
-    apply(key, settings, *pool);
+void Registry::apply(const std::string& route, const config::Pool& settings,
+                     const upstream::UpstreamPtr& upstream) {
+  std::vector<Move> moves;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [key, pool] : pools_) {
+      if (key.route != route) continue;
+      const pool::Destination& destination = pool->destination();
+      bool is_changed = upstream != nullptr && is_older(destination.upstream(), upstream);
+      if (is_changed) {
+        auto move = replace(key, pool, upstream, settings, destination.credentials());
+        if (move) moves.push_back(std::move(*move));
+        continue;
+      }
+      pool->set_limits(limits_of(settings));
+      apply(key, settings, *pool);
+    }
   }
+  for (Move& move : moves) move.from->retire(std::move(move.to));
 }
 
 void Registry::renew(const upstream::UpstreamPtr& upstream, Desk& desk) {

@@ -37,15 +37,18 @@ class Registry {
   Registry(Ledger& ledger, uint32_t workers, observe::Registry* metrics = nullptr)
       : ledger_(ledger), workers_(workers), metrics_(metrics) {}
 
-  // The pool of this key, made anew when there is none or when the old one leads to another
-  // upstream by now: its sessions go on with what they have. `credentials` are what has just proven
-  // to be right.
+  // The pool of this key, made anew when there is none or when the old one leads elsewhere by now.
+  // An upstream that a reload has changed is the same one still: those who use the old pool go over
+  // to the new one. Where the route leads to another upstream they go on with what they have until
+  // their next login. `credentials` are what has just proven to be right.
   PoolPtr get(const Key& key, const upstream::UpstreamPtr& upstream, const config::Pool& settings,
               const auth::Credentials& credentials);
 
   void set_shares(Shares shares);
-  // Settings of the pools of a route, after a reload.
-  void apply(const std::string& route, const config::Pool& settings);
+  // Of the pools of a route, after a reload. `upstream`: where it leads now; null when that is not
+  // known before a client comes.
+  void apply(const std::string& route, const config::Pool& settings,
+             const upstream::UpstreamPtr& upstream);
 
   // The servers give new connections other settings than before: those that are open are replaced
   // as they come free, and what clients are told at login is asked anew.
@@ -59,7 +62,18 @@ class Registry {
   void forget_unused();
 
  private:
+  // A pool that others have replaced, and the one whom its sessions go over to.
+  struct Move {
+    PoolPtr from;
+    PoolPtr to;
+  };
+
   static Limits limits_of(const config::Pool& settings);
+  PoolPtr make(const Key& key, const upstream::UpstreamPtr& upstream, const config::Pool& settings,
+               const auth::Credentials& credentials);
+  // The lock is held.
+  std::optional<Move> replace(const Key& key, PoolPtr& pool, const upstream::UpstreamPtr& upstream,
+                              const config::Pool& settings, const auth::Credentials& credentials);
 
   void apply(const Key& key, const config::Pool& settings, Pool& pool);
   void show(const Key& key, Pool& pool) const;

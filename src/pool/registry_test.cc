@@ -88,6 +88,52 @@ TEST_F(RegistryTest, a_pool_whose_route_leads_elsewhere_is_replaced) {
   EXPECT_EQ(registry.all().size(), 1u);
 }
 
+TEST_F(RegistryTest, sessions_go_over_when_a_reload_changes_the_upstream) {
+  Key key{"route", "db", "joe"};
+  PoolPtr before = get(key);
+  PoolPtr elsewhere = registry.get({"other", "db", "joe"}, upstream_named("other"), {}, {});
+  main = upstream_named("main");
+  registry.apply("route", {.size = 7}, main);
+  PoolPtr after = before->successor();
+  ASSERT_NE(after, nullptr);
+  EXPECT_EQ(after->destination().upstream(), main);
+  EXPECT_EQ(after->destination().credentials().user, "joe");
+  EXPECT_EQ(room(after), 7u);
+  EXPECT_EQ(get(key), after);
+  EXPECT_EQ(elsewhere->successor(), nullptr);
+  registry.apply("route", {.size = 7}, main);
+  EXPECT_EQ(after->successor(), nullptr) << "nothing has changed";
+}
+
+TEST_F(RegistryTest, a_route_that_leads_to_another_upstream_leaves_sessions_where_they_are) {
+  Key key{"route", "db", "joe"};
+  PoolPtr before = get(key);
+  main = upstream_named("another");
+  registry.apply("route", {.size = 5}, main);
+  EXPECT_EQ(before->successor(), nullptr);
+  EXPECT_NE(get(key), before);
+  EXPECT_EQ(before->successor(), nullptr) << "until their next login";
+}
+
+TEST_F(RegistryTest, a_login_from_before_a_reload_does_not_bring_the_old_upstream_back) {
+  Key key{"route", "db", "joe"};
+  upstream::UpstreamPtr old = main;
+  PoolPtr before = get(key);
+  main = upstream_named("main");
+  registry.apply("route", {.size = 5}, main);
+  PoolPtr after = get(key);
+  EXPECT_EQ(registry.get(key, old, {.size = 5}, {.user = "joe"}), after);
+  EXPECT_EQ(after->successor(), nullptr);
+}
+
+TEST_F(RegistryTest, a_replaced_pool_keeps_no_minimum) {
+  Key key{"route", "db", "joe"};
+  PoolPtr before = registry.get(key, main, {.size = 5, .min_size = 2}, {.user = "joe"});
+  registry.apply("route", {.size = 5, .min_size = 2}, upstream_named("main"));
+  EXPECT_EQ(before->destination().settings()->min_size, 0u);
+  EXPECT_EQ(before->successor()->destination().settings()->min_size, 2u);
+}
+
 TEST_F(RegistryTest, forgets_only_what_nobody_uses) {
   PoolPtr used = get({"route", "db", "used"});
   get({"route", "db", "unused"});
@@ -136,7 +182,7 @@ TEST_F(RegistryTest, shared_limits_follow_a_reload) {
 TEST_F(RegistryTest, settings_of_a_route_reach_its_pools_and_no_others) {
   PoolPtr pool = get({"route", "db", "joe"});
   PoolPtr other = get({"other", "db", "joe"});
-  registry.apply("route", {.size = 7, .wait_timeout = 3s});
+  registry.apply("route", {.size = 7, .wait_timeout = 3s}, main);
   EXPECT_EQ(room(pool), 7u);
   EXPECT_EQ(pool->destination().settings()->wait_timeout, 3s);
   EXPECT_EQ(room(other), 5u);

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cerrno>
-#include <pwd.h>
 #include <utility>
 
 #include "session/peer_user.h"
@@ -45,19 +44,21 @@ auth::HbaFacts hba_facts(const ClientFacts& client) {
           .certificate_verified = client.stream.peer_certificate().has_value()};
 }
 
-// The operating system user behind a unix socket; the look-up may ask a directory service, so it
-// runs on a blocking thread.
-io::Task<std::optional<std::string>> peer_name(tls::Stream& stream) {
+// The operating system's user behind a unix socket, nullopt when it has no name. In doubt nobody
+// gets in.
+io::Task<Result<std::optional<std::string>>> peer_name(const tls::Stream& stream, PeerNames& names,
+                                                       io::Loop& loop, Instant deadline) {
   std::optional<uid_t> user = peer_user(stream);
   if (!user) co_return std::nullopt;
-  co_return co_await stream.socket().loop().offload([uid = *user]() -> std::optional<std::string> {
-    std::array<char, 4096> buffer;
-    passwd entry{};
-    passwd* found = nullptr;
-    if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-      return std::nullopt;
-    return std::string(found->pw_name);
-  });
+  auto name = co_await names.get(loop, *user, deadline);
+  if (name) co_return std::move(*name);
+  if (name.error() == PeerNames::Failure::late) co_return fail(lost(-ETIMEDOUT));
+  co_return fail({.reason = Reason::client_limit,
+                  .side = Side::internal,
+                  .sqlstate = sqlstate::kConfigurationLimit,
+                  .message = "too many names of users are being looked up at once",
+                  .hint = "The system does not answer: look at its directory service, or use "
+                          "another method than \"peer\"."});
 }
 
 // The body of the next password message; it stays in the buffer.
@@ -102,7 +103,10 @@ io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::Mess
     identity.certificate_name = certificate->common_name;
   }
   if (facts.is_unix && (*verdict)->method == config::AuthMethod::peer) {
-    identity.peer_name = co_await peer_name(facts.stream);
+    auto name = co_await peer_name(facts.stream, environment.process.peer_names, environment.loop,
+                                   deadline);
+    if (!name) co_return fail(std::move(name.error()));
+    identity.peer_name = std::move(*name);
   }
   auth::ClientAuth machine({.config = *snapshot.auth,
                             .mock = environment.process.mock_secrets,

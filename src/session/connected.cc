@@ -20,6 +20,7 @@ void Session::Connected::leave_server() {
   if (!server.stream.is_open()) return;
   server::close(server, relay.server_can_hear());
   server_count.leave();
+  place.leave();
 }
 
 }  // namespace trunkline::session

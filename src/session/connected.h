@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "pool/pool.h"
 #include "server/connection.h"
 #include "session/relay.h"
 #include "session/relay_machine.h"
@@ -32,6 +33,7 @@ struct Session::Connected final : Serving {
   Instant server_stalled_since() const override { return relay.server_stalled_since(); }
   std::string server_address() const override { return server.endpoint.address.to_string(); }
 
+  pool::Place place = {};  // where the route has a pool
   server::Connection server;
   upstream::ServerCount server_count;
   RelayMachine machine;

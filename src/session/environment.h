@@ -20,6 +20,7 @@
 #include "route/table.h"
 #include "session/cancel_registry.h"
 #include "session/metrics.h"
+#include "session/peer_user.h"
 #include "session/statement_cache.h"
 #include "tls/context.h"
 #include "tls/handshake_gate.h"
@@ -73,6 +74,7 @@ struct Process {
   policy::RateLimiter& login_rate;
   observe::Registry& metrics;
   upstream::Resolver& resolver;
+  PeerNames& peer_names;
   auth::MockSecrets& mock_secrets;
   auth::KeyCache& key_cache;
   pool::Registry& pools;

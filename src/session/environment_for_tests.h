@@ -38,6 +38,7 @@ struct TestProcess {
             .login_rate = login_rate,
             .metrics = metrics,
             .resolver = resolver,
+            .peer_names = peer_names,
             .mock_secrets = mock_secrets,
             .key_cache = key_cache,
             .pools = pools};
@@ -49,6 +50,7 @@ struct TestProcess {
   policy::RateLimiter login_rate{1s, 0};
   observe::Registry metrics;
   upstream::Resolver resolver;
+  PeerNames peer_names{0, kPeerNamesMax, system_user_name};
   auth::MockSecrets mock_secrets{Secret("key")};
   auth::KeyCache key_cache;
   pool::Ledger ledger;

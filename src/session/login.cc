@@ -7,6 +7,7 @@
 #include "session/connected.h"
 #include "session/server_parameters.h"
 #include "session/session.h"
+#include "session/while_client_stays.h"
 #include "tls/stream_io.h"
 #include "upstream/reach.h"
 #include "wire/builders.h"
@@ -192,29 +193,48 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   bool pooled = decision.route->pool.mode != config::PoolMode::none &&
                 request.packet.replication == wire::ReplicationMode::none;
   std::string early = input.take_rest();
+  pool::Place place;
   if (pooled) {
     Result<bool> started =
         co_await start_pooled(request.packet, decision, credentials, early, method);
     if (!started) co_return fail(std::move(started.error()));
     if (*started) co_return Result<>{};
+    auto room = co_await take_place(pool_of(request.packet, decision, credentials), !early.empty());
+    if (!room) co_return fail(std::move(room.error()));
+    place = std::move(*room);
   }
+  co_return co_await start_connected({.decision = decision,
+                                      .packet = request.packet,
+                                      .credentials = std::move(credentials),
+                                      .early = std::move(early),
+                                      .method = method,
+                                      .place = std::move(place)});
+}
+
+// With a server connection of its own.
+io::Task<Result<>> Session::start_connected(Start start) {
+  const route::Decision& decision = start.decision;
   server::TlsAttempts tls;
   server::LoginContext context = login_context();
   context.tls_attempts = &tls;
-  server::LoginRequest login{.credentials = std::move(credentials),
-                             .parameters = server_parameters(request.packet, decision)};
-  upstream::ServerCount counted = count_server(decision);
+  server::LoginRequest login{.credentials = std::move(start.credentials),
+                             .parameters = server_parameters(start.packet, decision)};
+  upstream::ServerCount counted = count_server(decision.upstream->name());
   Instant connect_began = environment_.loop.now();
-  std::expected<server::LoggedIn, server::Refusal> server = co_await upstream::log_in(
-      decision.upstream, context, login, environment_.process.resolver, deadline);
+  auto server = co_await while_client_stays(
+      upstream::log_in(decision.upstream, context, login, environment_.process.resolver,
+                       began_ + snapshot_->login_timeout),
+      !start.early.empty());
   count_server_tls(decision, tls);
-  if (!server) co_return refused_by_server(std::move(server.error()));
-  Connected& connected = connect_relay(decision, std::move(server->connection), std::move(counted),
-                                       decision.route->inspect, connect_began);
-  connected.early->of_client = std::move(early);
-  connected.early->of_server = std::move(server->early);
-  std::string greeting = std::exchange(before_error_, {}) + server->greeting;
-  co_return co_await open_session(std::move(greeting), request.packet, method);
+  if (!server) co_return fail(std::move(server.error()));
+  if (!*server) co_return refused_by_server(std::move(server->error()));
+  Connected& connected = connect_relay(decision, std::move((*server)->connection),
+                                       std::move(counted), decision.route->inspect, connect_began);
+  connected.place = std::move(start.place);
+  connected.early->of_client = std::move(start.early);
+  connected.early->of_server = std::move((*server)->early);
+  std::string greeting = std::exchange(before_error_, {}) + (*server)->greeting;
+  co_return co_await open_session(std::move(greeting), start.packet, start.method);
 }
 
 // Of all servers that were tried, whatever became of the login.
@@ -241,10 +261,9 @@ server::LoginContext Session::login_context() const {
           .tally = login_counts_ ? &login_counts_->from_servers : nullptr};
 }
 
-upstream::ServerCount Session::count_server(const route::Decision& decision) const {
-  return {
-      environment_.process.metrics.group(upstream::kServerConnections, {decision.upstream->name()}),
-      environment_.worker};
+upstream::ServerCount Session::count_server(const std::string& upstream) const {
+  return {environment_.process.metrics.group(upstream::kServerConnections, {upstream}),
+          environment_.worker};
 }
 
 Session::Connected& Session::connect_relay(const route::Decision& decision,

@@ -1,9 +1,11 @@
+#include <optional>
 #include <utility>
 
 #include "observe/log.h"
 #include "route/explain.h"
 #include "session/connected.h"
 #include "session/session.h"
+#include "session/while_client_stays.h"
 #include "upstream/reach.h"
 
 // `tls.mode: passthrough`: the server is picked by the name in the ClientHello, and the bytes go on
@@ -38,17 +40,21 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
     co_return fail(unheard(entered.error()));
 
   server::LoginContext context = login_context();
-  upstream::ServerCount counted = count_server(decision);
+  // A stranger's name is counted under once there is a server of that name.
+  std::optional<upstream::ServerCount> counted(count_server(decision.upstream->configured_name()));
   Instant connect_began = environment_.loop.now();
   // After an SSLRequest the client has its 'S' from us; the server's is read there, and nothing
   // behind it.
   auto encryption = request.direct ? server::Encryption::never : server::Encryption::of_client;
-  auto opened = co_await upstream::open(decision.upstream, encryption, context,
-                                        environment_.process.resolver, deadline);
-  if (!opened) co_return fail(unheard(std::move(opened.error().error)));
-  server::Connection connection{.stream = std::move(opened->stream),
-                                .endpoint = std::move(opened->endpoint)};
-  Connected& connected = connect_relay(decision, std::move(connection), std::move(counted),
+  auto opened = co_await while_client_stays(upstream::open(decision.upstream, encryption, context,
+                                                           environment_.process.resolver, deadline),
+                                            false);
+  if (!opened) co_return fail(std::move(opened.error()));
+  if (!*opened) co_return fail(unheard(std::move(opened->error().error)));
+  counted.emplace(count_server(decision.upstream->name()));
+  server::Connection connection{.stream = std::move((*opened)->stream),
+                                .endpoint = std::move((*opened)->endpoint)};
+  Connected& connected = connect_relay(decision, std::move(connection), std::move(*counted),
                                        config::Inspect::bytes, connect_began);
   connected.early->of_client = std::move(request.bytes);
   record_login("passthrough", policy::Encryption::passed_through);

@@ -2,10 +2,12 @@
 #include <utility>
 
 #include "pool/guard.h"
+#include "session/checkout.h"
 #include "session/ended_by.h"
 #include "session/pooled.h"
 #include "session/session.h"
 #include "session/startup_settings.h"
+#include "session/while_client_stays.h"
 #include "tls/stream_io.h"
 #include "wire/builders.h"
 #include "wire/message_buffer.h"
@@ -18,49 +20,6 @@ namespace trunkline::session {
 namespace {
 
 constexpr size_t kAnswerBytesMax = 64 * 1024;
-
-// Waits for a connection of the pool where no relay does.
-class Checkout final : public pool::Request {
- public:
-  Checkout(pool::Desk& desk, io::Loop& loop)
-      : pool::Request(desk), waiter_(loop, io::Place::behind) {}
-
-  io::Task<std::expected<pool::ConnectionPtr, server::Refusal>> take(pool::PoolPtr pool,
-                                                                     pool::Desk& desk,
-                                                                     Instant deadline) {
-    if (pool::ConnectionPtr idle = pool->take(desk)) co_return std::move(idle);
-    pool->wait(*this);
-    io::Timer timer(waiter_, kElapsed);
-    timer.start(deadline);
-    co_await waiter_.wait(kAnswered | kElapsed);
-    if (connection_) co_return std::move(connection_);
-    leave();
-    if (refusal_) co_return std::unexpected(std::move(*refusal_));
-    co_return std::unexpected(server::Refusal{
-        {.reason = Reason::pool_timeout,
-         .side = Side::internal,
-         .sqlstate = sqlstate::kTooManyConnections,
-         .message = "no server connection came free in time",
-         .hint = "The limits are \"size\" of the \"pool\" and \"login_timeout\"."}});
-  }
-
- private:
-  static constexpr uint32_t kAnswered = 1;
-  static constexpr uint32_t kElapsed = 2;
-
-  void on_granted(pool::ConnectionPtr connection) override {
-    connection_ = std::move(connection);
-    waiter_.raise(kAnswered);
-  }
-  void on_refused(const server::Refusal& refusal) override {
-    refusal_ = refusal;
-    waiter_.raise(kAnswered);
-  }
-
-  io::Waiter waiter_;
-  pool::ConnectionPtr connection_;
-  std::optional<server::Refusal> refusal_;
-};
 
 // What the server says against a setting, as it would at a login.
 std::string as_fatal(std::string_view body) {
@@ -134,20 +93,24 @@ io::Task<std::expected<void, server::Refusal>> lay_on(pool::Connection& connecti
 }  // namespace
 
 // What the client is to be told, from a server connection that has been set as the client wants it.
+// `pool` is the one it comes from in the end.
 io::Task<std::expected<pool::Greetings::Greeting, server::Refusal>> Session::learn_greeting(
-    pool::PoolPtr pool, pool::Settings settings, Instant deadline) {
-  Checkout checkout(environment_.desk, environment_.loop);
-  auto taken = co_await checkout.take(pool, environment_.desk, deadline);
-  if (!taken) co_return std::unexpected(std::move(taken.error()));
-  pool::ConnectionPtr connection = std::move(*taken);
+    pool::PoolPtr& pool, pool::Settings settings, bool has_asked, Instant deadline) {
+  Checkout checkout(pool, environment_.desk, environment_.loop);
+  auto taken = co_await while_client_stays(checkout.take(deadline), has_asked);
+  if (!taken) co_return std::unexpected(server::Refusal{std::move(taken.error())});
+  pool = checkout.pool();
+  if (!*taken) co_return std::unexpected(std::move(taken->error()));
+  pool::ConnectionPtr connection = std::move(**taken);
   pool::Greetings& greetings = pool->destination().greetings();
   uint64_t version = greetings.version();
   auto wanted = std::make_shared<const pool::Settings>(settings);
   connection->last_session = id_;
-  auto laid_on = co_await lay_on(*connection, wanted, deadline);
-  if (!laid_on) {
+  auto laid_on = co_await while_client_stays(lay_on(*connection, wanted, deadline), has_asked);
+  if (!laid_on || !*laid_on) {
     pool->discard(environment_.desk, std::move(connection));
-    co_return std::unexpected(std::move(laid_on.error()));
+    if (!laid_on) co_return std::unexpected(server::Refusal{std::move(laid_on.error())});
+    co_return std::unexpected(std::move(laid_on->error()));
   }
   pool::Greetings::Greeting greeting =
       greetings.add(std::move(settings), connection->reported, version);
@@ -161,22 +124,26 @@ bool Session::needs_own_connection(const server::Refusal& refusal) {
   return refusal.error.detail == sqlstate::kCantChangeRuntimeParameter;
 }
 
+pool::PoolPtr Session::pool_of(const wire::StartupPacket& packet, const route::Decision& decision,
+                               const auth::Credentials& credentials) {
+  pool::Key key{.route = decision.route->name,
+                .database = decision.database.value_or(packet.database),
+                .user = credentials.user};
+  return environment_.process.pools.get(key, decision.upstream, decision.route->pool, credentials);
+}
+
 io::Task<Result<bool>> Session::start_pooled(const wire::StartupPacket& packet,
                                              const route::Decision& decision,
                                              const auth::Credentials& credentials,
                                              std::string early, std::string_view method) {
   std::optional<pool::Settings> settings = startup_settings(packet);
   if (!settings) co_return false;
-  pool::Key key{.route = decision.route->name,
-                .database = decision.database.value_or(packet.database),
-                .user = credentials.user};
-  pool::PoolPtr pool =
-      environment_.process.pools.get(key, decision.upstream, decision.route->pool, credentials);
+  pool::PoolPtr pool = pool_of(packet, decision, credentials);
   std::optional<pool::Greetings::Greeting> greeting =
       pool->destination().greetings().find(*settings);
   if (!greeting) {
-    auto learnt =
-        co_await learn_greeting(pool, std::move(*settings), began_ + snapshot_->login_timeout);
+    auto learnt = co_await learn_greeting(pool, std::move(*settings), !early.empty(),
+                                          began_ + snapshot_->login_timeout);
     if (!learnt) {
       if (needs_own_connection(learnt.error())) co_return false;
       co_return fail(std::move(refused_by_server(std::move(learnt.error())).error()));
@@ -192,6 +159,16 @@ io::Task<Result<bool>> Session::start_pooled(const wire::StartupPacket& packet,
   Result<> opened = co_await open_session(std::move(words), packet, method);
   if (!opened) co_return fail(std::move(opened.error()));
   co_return true;
+}
+
+// Room for a connection of this client's own, which counts in the pool as the others do.
+io::Task<Result<pool::Place>> Session::take_place(pool::PoolPtr pool, bool has_asked) {
+  Checkout checkout(std::move(pool), environment_.desk, environment_.loop);
+  auto taken = co_await while_client_stays(checkout.take_place(began_ + snapshot_->login_timeout),
+                                           has_asked);
+  if (!taken) co_return fail(std::move(taken.error()));
+  if (!*taken) co_return fail(std::move(refused_by_server(std::move(taken->error())).error()));
+  co_return std::move(**taken);
 }
 
 }  // namespace trunkline::session

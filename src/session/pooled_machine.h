@@ -97,6 +97,15 @@ class PooledMachine {
   // Null: as many queries as the client likes. Outlives its use.
   void set_query_limit(QueryLimit* limit) { query_limit_ = limit; }
 
+  // Those of another pool from here on; nothing is pinned.
+  void move_to(pool::PinPlaces& places, observe::Cell* cells) {
+    identity_.pin_places = &places;
+    identity_.pool_cells = cells;
+  }
+  bool listens() const {
+    return notifications_ != nullptr && !notifications_->channels().empty();
+  }
+
   // Outside of a transaction, and nothing keeps the session here: the connection may go on to
   // somebody else.
   bool may_leave() const;
@@ -285,7 +294,7 @@ class PooledMachine {
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
   void on_probed(const std::vector<std::string_view>& row);
 
-  const Identity identity_;
+  Identity identity_;
   RelayTally tally_;
   StatementCache& cache_;
   FrontReader reader_;

@@ -156,6 +156,8 @@ bool PooledRelay::feed() {
 // True when there is one now.
 bool PooledRelay::need_server() {
   if (server_ || waits()) return server_ != nullptr;
+  // A reload has changed where the connections lead.
+  while (pool::PoolPtr successor = pool_->successor()) move_to(std::move(successor));
   if (pool::ConnectionPtr connection = pool_->take(desk_)) {
     attach(std::move(connection));
     return true;
@@ -177,6 +179,27 @@ void PooledRelay::on_refused(const server::Refusal& refusal) {
   if (!client_gone_) end_ = std::make_unique<Error>(refusal.error);
   ended_ = true;
   waiter_.raise(wake::kMail);
+}
+
+void PooledRelay::move_to(pool::PoolPtr pool) {
+  pool_ = std::move(pool);
+  machine_.move_to(pool_->pin_places(), pool_->cells(desk_.worker()));
+  follow_settings();
+  // What is notified at the new place it would miss: it comes again, and listens there.
+  if (machine_.listens()) {
+    ask_to_end({.reason = Reason::reload,
+                .side = Side::proxy,
+                .sqlstate = sqlstate::kAdminShutdown,
+                .message = "terminating connection due to administrator command",
+                .detail = "A reload has changed the server that this session listens to."},
+               true);
+  }
+}
+
+// How long it has waited already counts.
+void PooledRelay::on_moved(pool::PoolPtr to) {
+  move_to(std::move(to));
+  pool_->wait(*this);
 }
 
 void PooledRelay::attach(pool::ConnectionPtr connection) {

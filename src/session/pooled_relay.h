@@ -80,6 +80,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
 
   void on_granted(pool::ConnectionPtr connection) override;
   void on_refused(const server::Refusal& refusal) override;
+  void on_moved(pool::PoolPtr to) override;
   void buffer_is_free() override;
 
   bool turn();
@@ -87,6 +88,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   bool pump_server(size_t& budget);
   bool feed();
   bool need_server();
+  void move_to(pool::PoolPtr pool);
   void attach(pool::ConnectionPtr connection);
   void leave();
   void leave_line();

@@ -24,6 +24,7 @@ inline constexpr uint8_t kServerShift = 8;
 namespace wake {
 inline constexpr uint32_t kClientReadable = uint32_t{io::kReadable} << kClientShift;
 inline constexpr uint32_t kClientWritable = uint32_t{io::kWritable} << kClientShift;
+inline constexpr uint32_t kClientHangup = uint32_t{io::kHangup} << kClientShift;
 inline constexpr uint32_t kServerReadable = uint32_t{io::kReadable} << kServerShift;
 inline constexpr uint32_t kServerWritable = uint32_t{io::kWritable} << kServerShift;
 inline constexpr uint32_t kDeadline = 1U << 16;

@@ -2,6 +2,7 @@
 #include <array>
 #include <cerrno>
 #include <fmt/format.h>
+#include <optional>
 #include <utility>
 
 #include "base/bytes.h"
@@ -9,6 +10,7 @@
 #include "session/connected.h"
 #include "session/server_parameters.h"
 #include "session/session.h"
+#include "session/while_client_stays.h"
 #include "tls/stream_io.h"
 #include "upstream/reach.h"
 #include "wire/builders.h"
@@ -109,11 +111,17 @@ class RelayedLogin {
       // A client is listened to only while it owes an answer: what it sends ahead waits in its
       // socket, so that nothing can pile up here.
       bool client_is_ready = answer_owed_ && client_.readable();
+      if (!answer_owed_ && client_.socket().hung_up() &&
+          client_is_gone(client_, !from_client_.empty())) {
+        co_return fail(lost(Side::client, 0));
+      }
       if (!client_is_ready && !server_.readable()) {
-        uint32_t wanted = wake::kServerReadable | wake::kDeadline;
+        uint32_t wanted = wake::kServerReadable | wake::kDeadline | wake::kClientHangup;
         if (answer_owed_) wanted |= wake::kClientReadable;
         uint32_t woken = co_await waiter.wait(wanted);
         if ((woken & wake::kDeadline) != 0) co_return fail(lost(Side::client, -ETIMEDOUT));
+        // A reset would be an event of its own.
+        waiter.clear(wake::kClientHangup);
       }
       if (Result<> got = read(server_, from_server_, Side::server); !got) co_return got;
       if (!answer_owed_) continue;
@@ -304,11 +312,16 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
   server::TlsAttempts tls;
   server::LoginContext context = login_context();
   context.tls_attempts = &tls;
-  upstream::ServerCount counted = count_server(decision);
+  // A stranger's name is counted under once there is a server of that name.
+  std::optional<upstream::ServerCount> counted(count_server(decision.upstream->configured_name()));
   Instant connect_began = environment_.loop.now();
-  auto opened = co_await upstream::open(decision.upstream, encryption, context,
-                                        environment_.process.resolver, deadline);
+  auto reached =
+      co_await while_client_stays(upstream::open(decision.upstream, encryption, context,
+                                                 environment_.process.resolver, deadline),
+                                  !request.early.reveal().empty());
   count_server_tls(decision, tls);
+  if (!reached) co_return fail(std::move(reached.error()));
+  auto& opened = *reached;
   if (!opened) {
     // Nobody has proven anything yet: where the servers are is not for everybody's eyes.
     Error& error = opened.error().error;
@@ -316,6 +329,7 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
     co_return refused_by_server(std::move(opened.error()));
   }
   attribute_login(decision, true);
+  counted.emplace(count_server(decision.upstream->name()));
 
   const std::string& user = decision.user ? *decision.user : request.packet.user;
   std::string startup = startup_message(request.packet, decision, user);
@@ -340,7 +354,7 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
   server::Connection connection{.stream = std::move(opened->stream),
                                 .endpoint = std::move(opened->endpoint),
                                 .cancel_key = std::move(login.cancel_key)};
-  Connected& connected = connect_relay(decision, std::move(connection), std::move(counted),
+  Connected& connected = connect_relay(decision, std::move(connection), std::move(*counted),
                                        decision.route->inspect, connect_began);
   connected.early->of_client = login.from_client().take_rest();
   connected.early->of_server = login.from_server().take_rest();

@@ -89,14 +89,28 @@ class Session : public ListNode<Session> {
   Result<> enter_route(const route::Decision& decision, const route::Facts& facts);
   route::Facts route_facts() const;
   server::LoginContext login_context() const;
-  upstream::ServerCount count_server(const route::Decision& decision) const;
+  upstream::ServerCount count_server(const std::string& upstream) const;
   void count_server_tls(const route::Decision& decision, server::TlsAttempts attempts);
   Result<> refused_by_server(server::Refusal refusal);
+  // What a session with a server connection of its own begins with.
+  struct Start {
+    const route::Decision& decision;
+    const wire::StartupPacket& packet;
+    auth::Credentials credentials;
+    std::string early;
+    std::string_view method;
+    pool::Place place;
+  };
+  io::Task<Result<>> start_connected(Start start);
   Connected& connect_relay(const route::Decision& decision, server::Connection connection,
                            upstream::ServerCount counted, config::Inspect inspect,
                            Instant connect_began);
   void record_login(std::string_view method, policy::Encryption encryption);
   void count_handshake(const wire::StartupPacket& packet);
+
+  // while_client_stays.h: what is done for a client that may go away meanwhile
+  template <typename T>
+  io::Task<Result<T>> while_client_stays(io::Task<T> task, bool has_asked);
 
   // pooled_login.cc: sessions that share server connections
   // False when only a server connection of its own will do for this client.
@@ -105,7 +119,10 @@ class Session : public ListNode<Session> {
                                       const auth::Credentials& credentials, std::string early,
                                       std::string_view method);
   io::Task<std::expected<pool::Greetings::Greeting, server::Refusal>> learn_greeting(
-      pool::PoolPtr pool, pool::Settings settings, Instant deadline);
+      pool::PoolPtr& pool, pool::Settings settings, bool has_asked, Instant deadline);
+  pool::PoolPtr pool_of(const wire::StartupPacket& packet, const route::Decision& decision,
+                        const auth::Credentials& credentials);
+  io::Task<Result<pool::Place>> take_place(pool::PoolPtr pool, bool has_asked);
   static bool needs_own_connection(const server::Refusal& refusal);
 
   // login_counts.cc

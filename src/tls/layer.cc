@@ -177,6 +177,16 @@ int Layer::handshake(io::Socket& socket) {
 }
 
 ssize_t Layer::recv(io::Socket& socket, std::span<char> into) {
+  return read<SSL_read_ex>(socket, into);
+}
+
+ssize_t Layer::peek(io::Socket& socket) {
+  char byte;
+  return read<SSL_peek_ex>(socket, {&byte, 1});
+}
+
+template <auto kRead>
+ssize_t Layer::read(io::Socket& socket, std::span<char> into) {
   if (ended_) return result_at_end_;
   if (write_blocked()) flush(socket);
   if (write_blocked()) {
@@ -189,7 +199,7 @@ ssize_t Layer::recv(io::Socket& socket, std::span<char> into) {
   while (done < into.size()) {
     size_t got = 0;
     dry_ = false;
-    int returned = SSL_read_ex(ssl_.get(), into.data() + done, into.size() - done, &got);
+    int returned = kRead(ssl_.get(), into.data() + done, into.size() - done, &got);
     if (returned == 1) {
       done += got;
       reads_without_data_ = 0;

@@ -35,6 +35,7 @@ class Layer {
 
   // As Stream's.
   ssize_t recv(io::Socket& socket, std::span<char> into);
+  ssize_t peek(io::Socket& socket);
   ssize_t send(io::Socket& socket, std::span<const iovec> from);
   int flush(io::Socket& socket);
   bool has_pending() const { return has_more_ || ended_; }
@@ -50,6 +51,8 @@ class Layer {
   friend struct LayerBio;
   struct Call;
 
+  template <auto kRead>
+  ssize_t read(io::Socket& socket, std::span<char> into);
   bool write_blocked() const { return unsent_.size() >= kUnsentBytesMax; }
   bool more_to_read(const io::Socket& socket) const;
   // Why an operation of OpenSSL did not succeed, as recv and send answer; 1 when it merely has

@@ -53,6 +53,8 @@ class Stream {
     if (layer_) return layer_->recv(socket_, into);
     return socket_.recv(into);
   }
+  // As `recv` of one byte, which stays. Under TLS a record may move into OpenSSL's buffer.
+  ssize_t peek() { return layer_ ? layer_->peek(socket_) : socket_.peek(); }
   ssize_t send(std::span<const iovec> from) {
     if (layer_) return layer_->send(socket_, from);
     return socket_.send(from);

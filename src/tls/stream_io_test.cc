@@ -35,6 +35,7 @@ class EndlessBackend final : public io::Backend {
     std::ranges::fill(into, 'x');
     return ++reads_ < kReadsMax ? static_cast<ssize_t>(into.size()) : 0;
   }
+  ssize_t peek(int) override { return 1; }
   ssize_t send(int, std::span<const iovec>) override { return -EPIPE; }
   std::expected<std::pair<int, io::SocketAddress>, int> accept(int) override {
     return std::unexpected(-EAGAIN);

@@ -21,6 +21,7 @@ class CountingBackend final : public io::Backend {
     counts_.recv_for_nothing += got == -EAGAIN;
     return got;
   }
+  ssize_t peek(int fd) override { return epoll_.peek(fd); }
   ssize_t send(int fd, std::span<const iovec> from) override {
     ++counts_.send;
     return epoll_.send(fd, from);

@@ -19,7 +19,8 @@ UpstreamPtr fill_in(const Upstream& pattern, const std::vector<std::string>& hos
     health.push_back(std::make_shared<Health>());
   }
   return std::make_shared<const Upstream>(std::move(name), std::move(settings),
-                                          pattern.compiled_tls(), std::move(health));
+                                          pattern.compiled_tls(), std::move(health),
+                                          pattern.name());
 }
 
 }  // namespace

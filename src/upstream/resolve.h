@@ -10,7 +10,7 @@
 #include "base/time.h"
 #include "config/model.h"
 #include "io/address.h"
-#include "io/blocking_pool.h"
+#include "io/lookups.h"
 #include "io/loop.h"
 #include "io/task.h"
 
@@ -44,9 +44,6 @@ class Resolver {
   // Without threads names are looked up in place: for tests and simulations. `lookup` and `now` may
   // be called for some time after the end of the resolver, which waits for no look-up.
   explicit Resolver(unsigned threads = 0, Lookup lookup = system_lookup, Now now = Clock::now);
-  ~Resolver();
-  Resolver(const Resolver&) = delete;
-  Resolver& operator=(const Resolver&) = delete;
 
   // In the resolver's order. Addresses, unix sockets and cached names come without suspending. The
   // error says what cannot be resolved and why. At the deadline the task stops waiting; what the
@@ -59,11 +56,10 @@ class Resolver {
   static Addresses system_lookup(const std::string& host);  // getaddrinfo; blocks
 
  private:
-  class Names;  // what the threads share with it
-  class Waiting;
+  class Cache;  // what the threads share with it
 
-  const std::shared_ptr<Names> names_;
-  std::unique_ptr<io::BlockingPool> threads_;
+  const std::shared_ptr<Cache> cache_;
+  io::Lookups<std::string, Addresses> lookups_;
 };
 
 }  // namespace trunkline::upstream

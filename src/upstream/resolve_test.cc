@@ -22,6 +22,7 @@ class ClockBackend final : public io::Backend {
   int modify(int /*fd*/, void* /*owner*/, io::Interest /*interest*/) override { return 0; }
   void remove(int /*fd*/) override {}
   ssize_t recv(int /*fd*/, std::span<char> /*into*/) override { return -EBADF; }
+  ssize_t peek(int /*fd*/) override { return -EBADF; }
   ssize_t send(int /*fd*/, std::span<const iovec> /*from*/) override { return -EBADF; }
   std::expected<std::pair<int, io::SocketAddress>, int> accept(int /*fd*/) override {
     return std::unexpected(-EBADF);

@@ -1,6 +1,7 @@
 #include "upstream/upstream.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <fmt/format.h>
 #include <utility>
@@ -13,9 +14,19 @@ std::string server_name(const config::ServerAddress& address) {
   return fmt::format("{}{}{}:{}", ipv6 ? "[" : "", address.host, ipv6 ? "]" : "", address.port);
 }
 
+namespace {
+
+std::atomic<uint64_t> next_serial = 1;
+
+}  // namespace
+
 Upstream::Upstream(std::string name, config::Upstream settings, CompiledTls tls,
-                   std::vector<std::shared_ptr<Health>> health)
-    : name_(std::move(name)), settings_(std::move(settings)), tls_(std::move(tls)) {
+                   std::vector<std::shared_ptr<Health>> health, std::string pattern_name)
+    : serial_(next_serial.fetch_add(1, std::memory_order_relaxed)),
+      name_(std::move(name)),
+      pattern_name_(std::move(pattern_name)),
+      settings_(std::move(settings)),
+      tls_(std::move(tls)) {
   assert(tls_.context != nullptr);
   assert(health.size() == settings_.servers.size());
   for (size_t i = 0; i < settings_.servers.size(); ++i) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,11 +36,18 @@ bool is_pattern(const config::Upstream& settings);
 // it. Any thread.
 class Upstream {
  public:
+  // `pattern_name`: of the pattern whose captures have been filled in, or empty.
   Upstream(std::string name, config::Upstream settings, CompiledTls tls,
-           std::vector<std::shared_ptr<Health>> health);
+           std::vector<std::shared_ptr<Health>> health, std::string pattern_name = "");
 
   // A name of `upstreams`; for an inline upstream its servers ("db1.internal:5432").
   const std::string& name() const { return name_; }
+  // Of two upstreams of one name the later one has the larger number.
+  uint64_t serial() const { return serial_; }
+  // Its name, or that of the pattern it was made from: never of a client's words.
+  const std::string& configured_name() const {
+    return pattern_name_.empty() ? name_ : pattern_name_;
+  }
   std::span<const Server> servers() const { return servers_; }
   Duration connect_timeout() const { return settings_.connect_timeout; }
   // Never null; its mode may be `disable`.
@@ -51,7 +59,9 @@ class Upstream {
   bool is_pattern() const { return upstream::is_pattern(settings_); }
 
  private:
+  const uint64_t serial_;
   std::string name_;
+  std::string pattern_name_;
   config::Upstream settings_;
   CompiledTls tls_;
   std::vector<Server> servers_;

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import pwd
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +15,7 @@ from lib.fake_server import FakeServer
 from lib.pgauth import md5_password, verifier
 from lib.pgwire import Wire, WireError, connect
 from lib.postgres import password_of
-from lib.trunkline import client_tls
+from lib.trunkline import client_tls, sanitized
 
 WHO = "select current_user"
 STORED = {"plain": "pw-of-x", "scram": verifier("pw-of-x"),
@@ -243,6 +245,47 @@ def test_peer(proxy_factory, pg18, tmp_path):
     with pytest.raises(WireError) as caught:
         connect((front.host, front.port), user="somebody_else")
     assert caught.value.sqlstate == "28000"
+
+
+# A directory service that does not answer, as far as the proxy can see.
+HANGS = """
+#include <pwd.h>
+#include <unistd.h>
+int getpwuid_r(uid_t user, struct passwd* entry, char* buffer, size_t size, struct passwd** found) {
+  for (;;) pause();
+}
+"""
+
+
+@pytest.mark.skipif(sanitized(), reason="a preloaded library comes before the sanitizer's")
+def test_peer_whose_name_is_not_found_in_time(proxy_factory, pg18, tmp_path):
+    source, library = tmp_path / "hangs.c", tmp_path / "hangs.so"
+    source.write_text(HANGS)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    folder = tmp_path / "sock"
+    folder.mkdir()
+    front = proxy_factory(
+        environment={"LD_PRELOAD": str(library)},
+        **terminating(pg18, rules=[{"type": "local", "database": "app", "method": "peer"},
+                                   {"method": "trust"}],
+                      listen={"address": str(folder), "port": 6432}, login_timeout="1s"))
+    where = (front.host, front.port)
+
+    def late(_):
+        begun = time.monotonic()
+        code = code_of(where, user="somebody")
+        return code, time.monotonic() - begun
+
+    threads = len(os.listdir(f"/proc/{front.pid}/task"))
+    for _ in range(2):
+        with ThreadPoolExecutor(20) as several:
+            for code, seconds in several.map(late, range(20)):
+                assert code == "57014" and 0.9 < seconds < 4
+    assert len(os.listdir(f"/proc/{front.pid}/task")) == threads, "one look-up, however many ask"
+    connect(where, user="trusty", database="tenant").close()
+    begun = time.monotonic()
+    front.stop()
+    assert time.monotonic() - begun < 2, "the end waits for no look-up"
 
 
 # -- towards servers ------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ import os
 import random
 import signal
 import socket
+import ssl
 import struct
 import termios
+import threading
 import time
 
 import pytest
@@ -15,7 +17,7 @@ from conftest import listener, upstream_of
 from lib import pgwire
 from lib.fake_server import FakeServer
 from lib.pgwire import ServerClosed, Wire, WireError, connect
-from lib.processes import open_descriptors, resident_bytes, wait_until
+from lib.processes import free_port, open_descriptors, resident_bytes, wait_until
 from lib.relay import Faults, PlainRelay
 from lib.trunkline import client_tls, sanitized
 
@@ -143,6 +145,87 @@ def test_a_client_that_leaves_takes_its_server_connection_along(proxy_factory, p
         wire.abort()
     wire.close()
     wait_until(lambda: pg18.scalar(BACKENDS) <= before, "the server connection is gone")
+
+
+class SilentServer(FakeServer):
+    """Takes a startup packet and says nothing; `.asked` when it has come, `.left` at its end."""
+
+    def __init__(self) -> None:
+        self.asked, self.left = threading.Event(), threading.Event()
+        super().__init__(self._listen)
+
+    def _listen(self, client: socket.socket) -> None:
+        client.recv(1000)
+        self.asked.set()
+        try:
+            client.settimeout(20)
+            while client.recv(1000):
+                pass
+        except ConnectionResetError:
+            pass
+        self.left.set()
+
+
+def nobody_is_left(front) -> bool:
+    found = front.metrics()
+    return found["trunkline_clients"] == 0 and found["trunkline_server_connections"] == 0
+
+
+def client_hello() -> bytes:
+    sent = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        client_tls(None).wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost").do_handshake()
+    return sent.read()
+
+
+@pytest.mark.parametrize("farewell", ["fin", "rst"])
+@pytest.mark.parametrize("way", ["terminate", "relay", "passthrough", "tls"])
+def test_a_client_that_leaves_while_its_server_is_logged_in_to(proxy_factory, certificates, way,
+                                                               farewell):
+    listen = None
+    if way == "passthrough":
+        listen = {"address": "127.0.0.1", "port": free_port(), "tls": {"mode": "passthrough"}}
+    if way == "tls":
+        listen = listener(certificates)
+    with SilentServer() as server:
+        front = proxy_factory(
+            upstreams={"main": upstream_of(server)},
+            routes=[{"upstream": "main", "auth": "relay" if way == "relay" else "terminate"}],
+            authentication=[{"method": "trust"}], **({"listen": listen} if listen else {}))
+        wire = Wire(front.host, front.port)
+        if way == "passthrough":
+            wire.send(pgwire.request(pgwire.SSL_CODE))
+            assert wire.read_bytes(1) == b"S"
+            wire.send(client_hello())
+        else:
+            if way == "tls":
+                wire.start_tls(client_tls(None), "localhost")
+            wire.send(pgwire.startup([("user", "trusty")]))
+        assert server.asked.wait(10)
+        if farewell == "rst":
+            wire.abort()
+        wire.close()
+        assert server.left.wait(2), "the server is let go at once"
+        wait_until(lambda: nobody_is_left(front), "the session has ended", 2)
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("auth", ["terminate", "relay"])
+def test_what_is_asked_ahead_of_the_login_is_answered_after_the_fin(proxy_factory, pg18,
+                                                                    certificates, auth, encrypted):
+    """As by PostgreSQL: the client has closed its half, and reads."""
+    with PlainRelay((pg18.host, pg18.port), to_client=Faults(delay_s=0.3)) as relay:
+        front = proxy_factory(
+            listen=listener(certificates), upstreams={"main": upstream_of(relay)},
+            routes=[{"upstream": "main", "auth": auth}], authentication=[{"method": "trust"}])
+        with Wire(front.host, front.port) as wire:
+            if encrypted:
+                wire.start_tls(client_tls(None), "localhost")
+            wire.send(pgwire.startup([("user", "trusty"), ("database", "app")]))
+            wire.send(pgwire.query("select 'asked ahead'"))
+            wire.half_close()
+            rows = [each for each in wire.read_to_end() if each.type == "D"]
+    assert len(rows) == 1 and b"asked ahead" in rows[0].body
 
 
 @pytest.mark.parametrize("inspect", ["messages", "bytes"])

@@ -1,5 +1,6 @@
 """The counters of Envoy's filter, exact, in 24 cases; gauges, health, histograms."""
 
+import ssl
 import threading
 import time
 
@@ -347,6 +348,33 @@ def test_a_server_connection_that_logs_in_is_counted(proxy_factory, auth):
             go_on.set()
             wire.read_to_end()
         wait_until(lambda: front.metrics()[login] == 0, "the login has failed")
+
+
+@pytest.mark.parametrize("way", ["relay", "passthrough"])
+def test_names_that_strangers_invent_are_no_labels(proxy_factory, way):
+    """The host comes from what a client says, and there is no such server."""
+    passed = way == "passthrough"
+    listen = {"address": "127.0.0.1", "port": free_port(),
+              "tls": {"mode": "passthrough" if passed else "disable"}}
+    front = proxy_factory(
+        listen=listen,
+        routes=[{"match": {"sni" if passed else "database": "/(.*)/"}, "auth": "relay",
+                 "upstream": {"host": "$1.invalid", "port": 5432, "tls": {"mode": "disable"}}}])
+    for name in ("stranger1", "stranger2"):
+        with Wire(front.host, front.port) as wire:
+            if passed:
+                hello = ssl.MemoryBIO()
+                client = client_tls(None).wrap_bio(ssl.MemoryBIO(), hello, server_hostname=name)
+                with pytest.raises(ssl.SSLWantReadError):
+                    client.do_handshake()
+                wire.send(hello.read())
+            else:
+                wire.send(pgwire.startup([("user", "trusty"), ("database", name)]))
+            wire.read_to_end()
+    found = front.metrics()
+    assert not [name for name in found if "stranger" in name]
+    login = 'trunkline_server_connections{upstream="$1.invalid:5432",state="login"}'
+    assert found[login] == 0
 
 
 def test_the_prefix_can_be_changed(proxy_factory, pg18):

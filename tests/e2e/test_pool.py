@@ -9,6 +9,7 @@ import re
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from conftest import PGBENCH, POOL_SIZE as SIZE
 from lib import pgwire
-from lib.pgwire import WireError, connect, send_cancel
+from lib.pgwire import Wire, WireError, connect, send_cancel
 from lib.postgres import password_of
 from lib.processes import wait_until
 
@@ -253,6 +254,101 @@ def test_a_limit_of_the_upstream_holds_over_its_pools(pooled, filled):
     # What the others no longer need is given up for whoever comes.
     with connect(front, user="alice", database="tenant") as third:
         assert third.scalar("select current_user") == "alice"
+
+
+def version_of(wire):
+    return int(wire.scalar("show server_version_num")) // 10000
+
+
+def moved(front, to):
+    """Reloads with the upstream at another server."""
+    front.config["upstreams"]["main"].update(upstream_of(to))
+    front.reload(front.config)
+
+
+def test_a_reload_of_the_upstream_reaches_open_sessions(pooled, filled, pg18):
+    front = pooled(size=2, min_size=1)
+    with connect(front, user="bob") as rests, connect(front, user="bob") as pinned:
+        rests.run("set work_mem = '7MB'")
+        rests.send(pgwire.parse("mine", "select 1 + $1::int"), pgwire.sync())
+        rests.read_until("Z")
+        pinned.run("begin")
+        assert version_of(rests) == version_of(pinned) == 15
+        moved(front, pg18)
+        wait_until(lambda: count(filled) == 1, "idle connections are closed, the pinned one stays")
+        assert version_of(rests) == 18
+        assert rests.scalar("show work_mem") == "7MB"
+        rests.send(pgwire.bind("", "mine", [b"41"]), pgwire.execute(), pgwire.sync())
+        assert rests.read_until("Z")[1].body[-2:] == b"42"
+        assert version_of(pinned) == 15, "its transaction is there"
+        pinned.run("commit")
+        assert version_of(pinned) == 18
+        wait_until(lambda: count(filled) == 0, "nobody is left at the old server")
+        with connect(front, user="bob") as new:
+            assert version_of(new) == 18
+        assert count(pg18) <= 2
+
+
+def test_who_waits_in_line_goes_over_when_the_upstream_changes(pooled, filled, pg18):
+    front = pooled(size=1)
+    with connect(front, user="bob") as first, connect(front, user="bob") as second:
+        first.run("begin")
+        second.send(pgwire.query("show server_version_num"))
+        time.sleep(0.2)
+        moved(front, pg18)
+        assert second.read_until("Z")[1].body.endswith(b"180004"), "the new pool has room"
+        first.run("commit")
+
+
+OWN = [("options", "-c ignore_system_indexes=off")]  # only a new backend takes it
+
+
+def test_a_connection_of_its_own_counts_in_the_pool(pooled, filled):
+    front = pooled(size=1, wait_timeout="300ms", login_timeout="1s")
+    with connect(front, user="bob") as other:
+        with connect(front, user="bob", parameters=OWN) as own:
+            assert own.scalar("select 1") == "1"
+            assert count(filled) == 1, "the idle one has made room"
+            with pytest.raises(WireError) as caught:
+                other.scalar("select 1")
+            assert caught.value.sqlstate == "53300"
+        assert other.scalar("select 1") == "1"
+        other.run("begin")
+        with pytest.raises(WireError) as caught:
+            connect(front, user="bob", parameters=OWN)
+        assert caught.value.sqlstate == "53300" and "size" in str(caught.value)
+        other.run("commit")
+        connect(front, user="bob", parameters=OWN).close()
+
+
+def test_a_connection_of_its_own_waits_in_line_and_counts_for_the_upstream(pooled, filled):
+    front = pooled(size=5, upstream={"max_connections": 1}, wait_timeout="10s")
+    with connect(front, user="bob") as first, ThreadPoolExecutor(1) as aside:
+        first.run("begin")
+        own = aside.submit(connect, front, user="bob", parameters=OWN)
+        time.sleep(0.3)
+        assert not own.done() and count(filled) == 1
+        first.run("commit")
+        with own.result(10) as wire:
+            assert wire.scalar("select 1") == "1"
+            assert count(filled) == 1
+        assert first.scalar("select 1") == "1"
+
+
+def test_a_client_that_leaves_while_its_login_waits_leaves_the_line(pooled, filled):
+    front = pooled(size=1, wait_timeout="5s")
+    with connect(front, user="bob") as first:
+        first.run("begin")
+        for parameters in ([("application_name", "nobody before")], OWN):
+            wire = Wire(front.host, front.port)
+            wire.send(pgwire.startup([("user", "bob"), ("database", "app"), *parameters]))
+            wait_until(lambda: front.metrics()['trunkline_clients{state="login"}'] == 1, "it waits")
+            wire.close()
+            wait_until(lambda: front.metrics()["trunkline_clients"] == 1, "it is gone", 2)
+        first.run("commit")
+        with connect(front, user="bob") as second:
+            assert second.scalar("select 1") == "1"
+        assert count(filled) == 1
 
 
 @pytest.mark.parametrize("program,expected", [

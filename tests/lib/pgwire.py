@@ -167,7 +167,8 @@ class Wire:
         self.socket.close()
 
     def half_close(self) -> None:
-        self.socket.shutdown(socket.SHUT_WR)
+        """FIN, under TLS without more: what comes can still be read."""
+        socket.socket.shutdown(self.socket, socket.SHUT_WR)
 
     # -- bytes -----------------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ World::World(const Scenario& scenario)
                .login_rate = login_rate_,
                .metrics = metrics_,
                .resolver = resolver_,
+               .peer_names = peer_names_,
                .mock_secrets = mock_secrets_,
                .key_cache = key_cache_,
                .pools = pools_} {

@@ -66,6 +66,7 @@ class World final : public session::SessionMail {
   policy::RateLimiter cancel_rate_;
   policy::RateLimiter login_rate_;
   upstream::Resolver resolver_;
+  session::PeerNames peer_names_{0, session::kPeerNamesMax, session::system_user_name};
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
   pool::Ledger ledger_;
