@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "auth/credentials.h"
+#include "base/time.h"
 #include "config/model.h"
 #include "pool/greetings.h"
 #include "upstream/upstream.h"
@@ -22,6 +23,7 @@ class Destination {
       : upstream_(std::move(upstream)),
         database_(std::move(database)),
         settings_(std::make_shared<const config::Pool>(settings)),
+        wait_timeout_(settings.wait_timeout),
         credentials_(credentials.clone()) {}
 
   const upstream::UpstreamPtr& upstream() const { return upstream_; }
@@ -30,17 +32,17 @@ class Destination {
   std::shared_ptr<const config::Pool> settings() const { return settings_.load(); }
   void set_settings(const config::Pool& settings) {
     settings_.store(std::make_shared<const config::Pool>(settings));
+    wait_timeout_.store(settings.wait_timeout, std::memory_order_relaxed);
   }
+  // Of `settings`, which are dear to ask for each time that somebody waits.
+  Duration wait_timeout() const { return wait_timeout_.load(std::memory_order_relaxed); }
 
   auth::Credentials credentials() const {
     std::lock_guard lock(mutex_);
     return credentials_.clone();
   }
   // What a client has shown last: passwords change.
-  void set_credentials(const auth::Credentials& credentials) {
-    std::lock_guard lock(mutex_);
-    credentials_ = credentials.clone();
-  }
+  void set_credentials(const auth::Credentials& credentials);
 
   Greetings& greetings() { return greetings_; }
 
@@ -53,6 +55,7 @@ class Destination {
   const upstream::UpstreamPtr upstream_;
   const std::string database_;
   std::atomic<std::shared_ptr<const config::Pool>> settings_;
+  std::atomic<Duration> wait_timeout_;
   mutable std::mutex mutex_;
   auth::Credentials credentials_;
   Greetings greetings_;
