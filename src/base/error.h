@@ -70,7 +70,7 @@ enum class Reason : uint8_t {
   idle_in_transaction_timeout,
   client_idle_timeout,
   relay_unavailable,  // `auth: relay` cannot work with this client and server
-  drain,              // shutdown
+  drain,              // shutdown; or a reload has taken the server away
   internal_error,
   kCount
 };

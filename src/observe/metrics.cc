@@ -89,11 +89,12 @@ std::shared_ptr<Group> Registry::group(const GroupDescriptor& descriptor,
   std::lock_guard lock(mutex_);
   Table& table = tables_[descriptor.metrics.data()];
   const std::vector<std::string>* key = &values;
-  const std::vector<std::string> other(values.size(), "other");
+  std::vector<std::string> other;
   auto found = table.find(*key);
   if (found == table.end() && table.size() >= groups_max_) {
     std::erase_if(table, [](const auto& entry) { return entry.second.group.use_count() == 1; });
     if (table.size() >= groups_max_) {
+      other.assign(values.size(), "other");
       key = &other;
       found = table.find(*key);
     }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "auth/credentials.h"
+#include "base/time.h"
 #include "config/model.h"
 #include "pool/greetings.h"
 #include "pool/listener.h"
@@ -25,6 +26,7 @@ class Destination {
       : upstream_(std::move(upstream)),
         database_(std::move(database)),
         settings_(std::make_shared<const config::Pool>(settings)),
+        wait_timeout_(settings.wait_timeout),
         credentials_(credentials.clone()) {}
 
   const upstream::UpstreamPtr& upstream() const { return upstream_; }
@@ -33,20 +35,20 @@ class Destination {
   std::shared_ptr<const config::Pool> settings() const { return settings_.load(); }
   void set_settings(const config::Pool& settings) {
     settings_.store(std::make_shared<const config::Pool>(settings));
+    wait_timeout_.store(settings.wait_timeout, std::memory_order_relaxed);
     settings_version_.fetch_add(1, std::memory_order_release);
   }
   // Another number when `settings` has changed: cheap to ask for each transaction.
   uint32_t settings_version() const { return settings_version_.load(std::memory_order_acquire); }
+  // Of `settings`, which are dear to ask for each time that somebody waits.
+  Duration wait_timeout() const { return wait_timeout_.load(std::memory_order_relaxed); }
 
   auth::Credentials credentials() const {
     std::lock_guard lock(mutex_);
     return credentials_.clone();
   }
   // What a client has shown last: passwords change.
-  void set_credentials(const auth::Credentials& credentials) {
-    std::lock_guard lock(mutex_);
-    credentials_ = credentials.clone();
-  }
+  void set_credentials(const auth::Credentials& credentials);
 
   Greetings& greetings() { return greetings_; }
 
@@ -74,6 +76,7 @@ class Destination {
   const std::string database_;
   std::atomic<std::shared_ptr<const config::Pool>> settings_;
   std::atomic<uint32_t> settings_version_ = 0;
+  std::atomic<Duration> wait_timeout_;
   mutable std::mutex mutex_;
   auth::Credentials credentials_;
   std::map<std::string, ListenerPtr> listeners_;  // by encoding: there are about forty

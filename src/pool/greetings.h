@@ -2,11 +2,15 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "pool/reported.h"
 #include "pool/settings.h"
+#include "wire/builders.h"
 
 namespace trunkline::pool {
 
@@ -20,6 +24,7 @@ class Greetings {
   struct Greeting {
     SettingsPtr settings;
     ReportedPtr reported;
+    std::shared_ptr<const std::string> messages;  // ParameterStatus for each of `reported`
   };
 
   std::optional<Greeting> find(const Settings& settings) const {
@@ -31,8 +36,13 @@ class Greetings {
 
   // `since`: what `version` said before it was tried. Not kept when it is outdated already.
   Greeting add(Settings settings, Reported reported, uint64_t since) {
+    std::string messages;
+    for (const auto& [name, value] : reported) {
+      wire::append_parameter_status(messages, name, value);
+    }
     Greeting made{std::make_shared<const Settings>(std::move(settings)),
-                  std::make_shared<const Reported>(std::move(reported))};
+                  std::make_shared<const Reported>(std::move(reported)),
+                  std::make_shared<const std::string>(std::move(messages))};
     std::lock_guard lock(mutex_);
     if (since != version_) return made;
     if (known_.size() >= kKept) known_.clear();

@@ -32,6 +32,18 @@ TEST(Greetings, are_known_by_the_settings_once_they_were_tried) {
   EXPECT_FALSE(greetings.find(setting("timezone", "PST8PDT")));
 }
 
+TEST(Greetings, are_the_messages_that_tell_what_was_reported) {
+  Greetings greetings;
+  Reported two = reported("TimeZone", "UTC");
+  two.set("is_superuser", "off");
+  auto added = greetings.add({}, std::move(two), greetings.version());
+  std::string expected;
+  wire::append_parameter_status(expected, "TimeZone", "UTC");
+  wire::append_parameter_status(expected, "is_superuser", "off");
+  EXPECT_EQ(*added.messages, expected);
+  EXPECT_EQ(*greetings.find({})->messages, expected);
+}
+
 TEST(Greetings, of_the_same_settings_share_them) {
   Greetings greetings;
   auto first = greetings.add(setting("a.x", "1"), {}, greetings.version());

@@ -84,7 +84,7 @@ io::Task<Result<std::string_view>> next_password_message(tls::Stream& stream,
     ssize_t got = co_await tls::receive_some(stream, chunk, deadline);
     if (got <= 0) co_return fail(lost(got));
     input.append({chunk.data(), static_cast<size_t>(got)});
-    wipe(chunk.data(), chunk.size());
+    wipe(chunk.data(), static_cast<size_t>(got));
   }
 }
 

@@ -36,7 +36,7 @@ io::Task<ssize_t> read_more(tls::Stream& client, std::string& pending, size_t by
   ssize_t got = co_await tls::receive_some(
       client, std::span(chunk).first(std::min(bytes_max, chunk.size())), deadline);
   if (got > 0) pending.append(chunk.data(), static_cast<size_t>(got));
-  wipe(chunk.data(), chunk.size());
+  if (got > 0) wipe(chunk.data(), static_cast<size_t>(got));
   co_return got;
 }
 

@@ -108,7 +108,7 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
   std::string_view name = body.substr(portal_end + 1, name_end - portal_end - 1);
   pool::StatementPtr statement = statement_named(name);
   if (statement == nullptr) return fail_without(name, input, out);
-  if (!is_prepared(name, *statement) && is_failed() && !ends_transaction(*statement)) {
+  if (is_failed() && !ends_transaction(*statement) && !is_prepared(name, *statement)) {
     return fail_aborted(input, out);
   }
   Portal portal{.name = portal_name, .statement = statement};
@@ -142,7 +142,7 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Piece
   std::string_view name = first_name(body.substr(1));
   pool::StatementPtr statement = statement_named(name);
   if (statement == nullptr) return fail_without(name, input, out);
-  if (!is_prepared(name, *statement) && is_failed() && !ends_transaction(*statement)) {
+  if (is_failed() && !ends_transaction(*statement) && !is_prepared(name, *statement)) {
     return fail_aborted(input, out);
   }
   // EXECUTE has the columns of what it runs.

@@ -152,10 +152,7 @@ io::Task<Result<bool>> Session::start_pooled(const wire::StartupPacket& packet,
   }
   serving_ =
       std::make_unique<Pooled>(*this, decision, std::move(pool), *greeting, std::move(early));
-  std::string words = std::exchange(before_error_, {});
-  for (const auto& [name, value] : *greeting->reported) {
-    wire::append_parameter_status(words, name, value);
-  }
+  std::string words = std::exchange(before_error_, {}) + *greeting->messages;
   Result<> opened = co_await open_session(std::move(words), packet, method);
   if (!opened) co_return fail(std::move(opened.error()));
   co_return true;

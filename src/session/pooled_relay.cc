@@ -187,7 +187,7 @@ void PooledRelay::move_to(pool::PoolPtr pool) {
   follow_settings();
   // What is notified at the new place it would miss: it comes again, and listens there.
   if (machine_.listens()) {
-    ask_to_end({.reason = Reason::reload,
+    ask_to_end({.reason = Reason::drain,
                 .side = Side::proxy,
                 .sqlstate = sqlstate::kAdminShutdown,
                 .message = "terminating connection due to administrator command",
