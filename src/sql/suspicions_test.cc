@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select setval('s', 1)", "moves_sequence write"},
         Case{"select currval('s'), lastval()", "reads_sequence"},
         Case{"select pg_notify('a', 'b')", "notifies write"},
-        Case{"select * from pg_listening_channels()", "channels"},
+        Case{"select * from pg_listening_channels()", "relations channels"},
         Case{"select f(1)", "opaque write"}, Case{"select s.lower(a)", "opaque write"},
         Case{"select \"Lower\"(a)", "opaque write"}, Case{"select lo_create(1)", "opaque write"},
         Case{"select dblink_exec('x')", "opaque write dblink"},
