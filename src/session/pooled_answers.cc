@@ -289,6 +289,10 @@ void PooledMachine::on_completed(std::string_view tag) {
     case sql::StatementKind::rollback:
     case sql::StatementKind::prepare_transaction:
       in_block_ = statement.and_chain;
+      block_failed_ = false;
+      break;
+    case sql::StatementKind::rollback_to:
+      block_failed_ = false;
       break;
     case sql::StatementKind::alter_role_or_database:
       defaults_changed_ = true;
@@ -341,6 +345,7 @@ void PooledMachine::end_running() {
 PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::string_view body) {
   bool guard = entry.swallow() && entry.owner == 0;
   undo_changes(entry.request);
+  block_failed_ = in_block_;
   settings_.on_error(in_block_);
   if (notifications_ != nullptr) notifications_->on_error(in_block_);
   to_be_told_ = true;
@@ -416,6 +421,11 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   if (!in_block_) {
     // Others see it from here on; what they have prepared meanwhile is of before.
     if (std::exchange(ddl_open_, false)) note_ddl();
+    if (std::exchange(block_failed_, false)) {
+      // It was COMMIT itself that failed.
+      settings_.on_error(false);
+      if (notifications_ != nullptr) notifications_->on_error(false);
+    }
     settings_.on_idle();
     if (!settings_.server_differs()) server_->settings = settings_.current();
     portals_.clear();

@@ -313,6 +313,7 @@ class PooledMachine {
   bool flushed_ = false;  // the server was asked for its answers, and has given none yet
   bool passing_ = true;   // the body of the message at hand goes on
   bool in_block_ = false;
+  bool block_failed_ = false;  // by an error that nothing has taken back yet
   bool only_reads_ = true;
   bool guard_failed_ = false;
   bool defaults_changed_ = false;

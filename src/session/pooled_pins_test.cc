@@ -69,12 +69,12 @@ TEST_F(PooledPinPolicy, what_is_rejected_is_not_sent_and_the_setting_named) {
   for (const auto& each : cases) {
     PooledPlay play(identity(each.pin));
     play.use(*connection);
-    play.client(query(each.text));
+    play.client_in_parts(query(each.text));
     EXPECT_EQ(play.heard(), kFails + kSync) << each.setting;
     std::string said = play.server(failed("26000", "no such statement") + ready());
     EXPECT_TRUE(said.contains("0A000")) << each.setting;
     EXPECT_TRUE(said.contains("\"" + each.setting + "\" of \"unmovable_state\"")) << said;
-    play.client(parse("p", each.text) + kSync);
+    play.client_in_parts(parse("p", each.text) + kSync);
     EXPECT_TRUE(play.heard().starts_with(kFails)) << each.setting;
     play.server(failed("26000", "no such statement") + ready());
     play.leave();
@@ -137,19 +137,19 @@ TEST_F(PooledPinPolicy, one_more_than_may_be_pinned_is_refused_and_told_why) {
   auto second_connection = PooledPlay::connection(metrics);
   PooledPlay second(identity());
   second.use(*second_connection);
-  second.client(query("listen a"));
+  second.client(query("select pg_advisory_lock(1)"));
   EXPECT_EQ(second.heard(), kFails + kSync);
   std::string said = second.server(failed("26000", "no such statement") + ready());
   EXPECT_TRUE(said.contains("53400")) << said;
-  EXPECT_TRUE(said.contains("LISTEN would make this one do so")) << said;
+  EXPECT_TRUE(said.contains("an advisory lock of the session would make this one do so")) << said;
   EXPECT_TRUE(said.contains("\"max_pinned\"")) << said;
   EXPECT_EQ(cells.total(PoolCells::kPinsRefused), 1u);
   second.leave();
   second.use(*second_connection);
   run(second, "select 1", "SELECT 1");
   // Whoever is pinned already may go on.
-  first.client(query("listen a"));
-  EXPECT_EQ(first.heard(), query("listen a"));
+  first.client(query("select pg_advisory_lock(1)"));
+  EXPECT_EQ(first.heard(), query("select pg_advisory_lock(1)"));
   first.machine.forget_pins();
   second.client(query("select setseed(0.5)"));
   EXPECT_EQ(second.heard(), query("select setseed(0.5)")) << "there is room again";

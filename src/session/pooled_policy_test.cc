@@ -78,7 +78,7 @@ TEST_F(PooledStatementMode, the_unnamed_statement_is_gone_as_after_any_parse_tha
 TEST_F(PooledStatementMode, a_block_that_was_not_seen_is_taken_back) {
   play.use(*connection);
   std::string text = "select '" + std::string(300'000, 'x') + "'; begin";
-  play.client(query(text));
+  play.client_in_parts(query(text));
   EXPECT_EQ(play.heard(), query(text));
   EXPECT_EQ(play.server(done("SELECT 1") + done("BEGIN") + ready('T')),
             done("SELECT 1") + done("BEGIN") + refusal_of_blocks() + ready());

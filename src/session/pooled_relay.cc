@@ -188,7 +188,7 @@ void PooledRelay::move_to(pool::PoolPtr pool) {
   // What is notified at the new place it would miss: it comes again, and listens there.
   if (machine_.listens()) {
     ask_to_end({.reason = Reason::drain,
-                .side = Side::proxy,
+                .side = Side::internal,
                 .sqlstate = sqlstate::kAdminShutdown,
                 .message = "terminating connection due to administrator command",
                 .detail = "A reload has changed the server that this session listens to."},

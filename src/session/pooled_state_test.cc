@@ -180,5 +180,18 @@ TEST_F(PooledPins, in_session_mode_it_keeps_the_connection) {
   EXPECT_FALSE(play.machine.has_spoilt());
 }
 
+TEST_F(PooledSettings, what_a_commit_that_fails_has_set_is_undone) {
+  a.use(*connection);
+  run(a, "BEGIN", "BEGIN", 'T');
+  run(a, "SET work_mem TO '5MB'", "SET", 'T');
+  a.client(query("COMMIT"));
+  a.server(failed("23503", "a constraint that was deferred") + ready());
+  a.heard();
+  a.leave();
+  a.use(*connection);
+  a.client(query("SELECT 1"));
+  EXPECT_FALSE(a.heard().contains("5MB"));
+}
+
 }  // namespace
 }  // namespace trunkline::session
