@@ -21,6 +21,7 @@ class FakeDesk final : public Desk {
   void pack(Connection&) override {}
   void unpack(Connection&) override {}
   bool is_alive(Connection&) override { return alive; }
+  void listen(PoolPtr, ListenerPtr) override {}
   void close(ConnectionPtr) override {}
 
   ConnectionPtr connection(const Pool& pool) const {
@@ -41,7 +42,9 @@ class FakeRequest final : public Request {
 
  private:
   void on_granted(ConnectionPtr granted) override { connection = std::move(granted); }
+  void on_place(Place) override {}
   void on_refused(const server::Refusal&) override {}
+  void on_moved(PoolPtr) override {}
 };
 
 upstream::UpstreamPtr upstream_named(const std::string& name) {
