@@ -122,8 +122,8 @@ TEST(Pools, each_kind_of_unmovable_state_has_its_policy) {
           << key << " and " << other;
     }
   }
-  EXPECT_EQ(errors_of(with_pool("unmovable_state: {listen: virtualise}")),
-            "3:32: error: pool.unmovable_state.listen: found `virtualise`; allowed: pin or "
+  EXPECT_EQ(errors_of(with_pool("unmovable_state: {sequences: virtualise}")),
+            "3:35: error: pool.unmovable_state.sequences: found `virtualise`; allowed: pin or "
             "reject\n");
 }
 

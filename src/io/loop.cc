@@ -7,13 +7,6 @@
 
 namespace trunkline::io {
 
-namespace {
-
-// The loop whose round this thread is in.
-thread_local const Loop* in_round = nullptr;
-
-}  // namespace
-
 Spawned::promise_type::promise_type(Loop& owner, Task<>&) : loop(owner) {
   loop.spawned_.push_back(*this);
   ++loop.spawned_count_;
@@ -64,7 +57,6 @@ void Loop::run_once(bool may_wait) {
   }
   std::span<const Event> events = backend_->wait(timeout);
   now_ = backend_->now();
-  in_round = this;
   for (const Event& event : events) {
     static_cast<Registration*>(event.owner)->on_event(event.ready);
   }
@@ -72,7 +64,6 @@ void Loop::run_once(bool may_wait) {
   timers_.fire_due(now_);
   if (has_mail_.load(std::memory_order_acquire)) run_mail();
   run_ready();
-  in_round = nullptr;
 }
 
 void Loop::stop() {
@@ -81,14 +72,11 @@ void Loop::stop() {
 }
 
 void Loop::run_ready() {
-  // Those that are ready now, and those whom they have handed something on to: a server connection
-  // that comes free is used at once. Then the sockets are looked at again.
-  constexpr int kPasses = 2;
-  for (int pass = 0; pass < kPasses && !ready_.empty(); ++pass) {
-    IntrusiveList<Waiter> turn;
-    turn.take_all(ready_);
-    while (Waiter* waiter = turn.pop_front()) waiter->resume();
-  }
+  // Only those that are ready now: one that yields must let the sockets be looked at before its
+  // next turn.
+  IntrusiveList<Waiter> turn;
+  turn.take_all(ready_);
+  while (Waiter* waiter = turn.pop_front()) waiter->resume();
   run_behind();
 }
 
@@ -114,8 +102,7 @@ void Loop::post(std::move_only_function<void()> action) {
     mail_.push_back(std::move(action));
     if (has_mail_.exchange(true, std::memory_order_release)) return;
   }
-  // Within its own round the loop looks before it waits again.
-  if (in_round != this) backend_->wake();
+  backend_->wake();
 }
 
 void Loop::run_mail() {

@@ -196,7 +196,8 @@ TEST_F(RegistryTest, limits_of_queries_and_pins_follow_a_reload) {
   registry.apply("route", {.size = 7,
                            .max_queries_per_second = 10,
                            .max_queries_per_second_per_user = 5,
-                           .max_pinned = 3});
+                           .max_pinned = 3},
+                 main);
   EXPECT_NE(pool->destination().settings_version(), version);
   EXPECT_EQ(pool->pin_places().max(), 3u);
   Pool::QueryRates rates = pool->query_rates();
@@ -206,7 +207,7 @@ TEST_F(RegistryTest, limits_of_queries_and_pins_follow_a_reload) {
                                {.user = "joe"});
   EXPECT_EQ(other->query_rates().route, rates.route) << "one bucket for the route";
   EXPECT_EQ(other->query_rates().user, rates.user) << "and one for the user there";
-  registry.apply("route", {.size = 7});
+  registry.apply("route", {.size = 7}, main);
   EXPECT_EQ(pool->query_rates().user, nullptr);
 }
 

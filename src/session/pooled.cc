@@ -38,6 +38,7 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Pool
                .rejects = rejected_pins(decision.route->pool.unmovable_state),
                .pin_places = &pool->pin_places(),
                .pool_cells = pool->cells(of.environment_.worker),
+               .listening = decision.route->pool.mode == config::PoolMode::session ? nullptr : this,
                .process_id = &own_key.process_id},
               counters(), listener(), of.environment_.statements, greeting.settings,
               greeting.reported),
