@@ -128,8 +128,9 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   bool confirms = message == type::kParseComplete || message == type::kCommandComplete;
   if (confirms && answer.entry.owner != 0) on_change_confirmed();
   if (message != type::kReadyForQuery) return;
-  // An error of the probe has told nothing.
-  if (std::exchange(probing_, false) && probed_) settings_.learn(std::exchange(found_, {}));
+  // An error of the probe has told nothing, and after DISCARD ALL the client's own are not there.
+  bool has_told = std::exchange(probing_, false) && probed_;
+  if (has_told && !settings_.server_differs()) settings_.learn(std::exchange(found_, {}));
   // A ROLLBACK of ours, for a client that is gone.
   if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PGBENCH, POOL_SIZE as SIZE
+from conftest import PGBENCH, POOL_SIZE as SIZE, upstream_of
 from lib import pgwire
 from lib.pgwire import Wire, WireError, connect, send_cancel
 from lib.postgres import password_of

@@ -100,7 +100,7 @@ def test_a_query_that_is_delayed_can_be_cancelled(pooled, session):
 # -- Pins -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("text,setting", [
-    ("listen news", "listen"), ("create temp table t (x int)", "temporary_objects"),
+    ("create temp table t (x int)", "temporary_objects"),
     ("select pg_advisory_lock(1)", "advisory_locks"), ("select setseed(0.5)", "random_seed")])
 def test_what_the_policy_rejects(pooled, session, text, setting):
     front = pooled(size=1, pool={"unmovable_state": {setting: "reject"}})

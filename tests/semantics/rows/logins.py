@@ -25,8 +25,8 @@ def _resets(way: Way, form: str, name: str, statement: str, moved: bool = False)
         for client in (b, a):
             way.run(client, f"SET {name} = '{other}'")
             way.run(client, statement.format(name=name))
-            if moved:
-                stage.move()
+        if moved:
+            stage.move()
         shown = f"SELECT current_setting('{name}')"
         stage.equal(way.run(a, shown).value, mine, f"a's {name}")
         stage.must(way.run(b, shown).value not in (mine, other), f"b's {name} is the server's")
