@@ -20,6 +20,7 @@
 #include "route/table.h"
 #include "session/cancel_registry.h"
 #include "session/metrics.h"
+#include "session/route_use.h"
 #include "session/statement_cache.h"
 #include "tls/context.h"
 #include "tls/handshake_gate.h"
@@ -78,6 +79,8 @@ struct Process {
   pool::Registry& pools;
 };
 
+class PooledRelays;
+
 // Of one worker, on its thread; outlives its sessions.
 struct Environment {
   Process& process;
@@ -88,6 +91,8 @@ struct Environment {
   WorkerMetrics& metrics;
   pool::Desk& desk;
   StatementCache& statements;
+  PooledRelays& relays;
+  RouteUses& route_uses;
   std::shared_ptr<const Snapshot> snapshot;
 };
 

@@ -78,8 +78,9 @@ class PooledPlay {
 
   explicit PooledPlay(uint32_t session = 1, pool::SettingsPtr startup = nullptr,
                       bool keeps_connection = false)
-      : machine({.session = session, .keeps_connection = keeps_connection}, metrics.counters(),
-                nullptr, cache, std::move(startup), nullptr) {}
+      : own({.session = session, .keeps_connection = keeps_connection}, std::move(startup),
+            nullptr),
+        machine(own, buffers, metrics.counters(), nullptr, cache) {}
 
   static std::unique_ptr<pool::Connection> connection(TestMetrics& metrics) {
     auto made = std::make_unique<pool::Connection>();
@@ -93,6 +94,12 @@ class PooledPlay {
   void leave() {
     EXPECT_TRUE(machine.may_leave());
     machine.detach();
+    if (machine.rests()) rest();
+  }
+  // What a session that rests keeps is enough for the machine it wakes up with.
+  void rest() {
+    std::destroy_at(&machine);
+    std::construct_at(&machine, own, buffers, metrics.counters(), nullptr, cache);
   }
 
   Verdict client(std::string_view bytes) {
@@ -139,6 +146,8 @@ class PooledPlay {
 
   TestMetrics metrics;
   StatementCache cache;
+  PooledClient own;
+  PooledMachine::Buffers buffers;
   PooledMachine machine;
   Instant now{1000s};
   std::string waiting;  // of the client's bytes

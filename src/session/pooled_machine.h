@@ -6,7 +6,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -15,18 +14,17 @@
 #include "pool/connection.h"
 #include "session/front_reader.h"
 #include "session/outbox.h"
-#include "session/pins.h"
+#include "session/pooled_client.h"
 #include "session/relay_tally.h"
-#include "session/session_settings.h"
 #include "session/statement_cache.h"
 #include "wire/response_queue.h"
 
 namespace trunkline::session {
 
 // A session that shares server connections, message by message: what is the client's own (its
-// settings and prepared statements) is kept here and laid onto whatever connection it is given;
-// what cannot be moved pins it to the one it has. Pure: bytes in, pieces to be written out. Owned
-// by the session, on its worker's thread.
+// settings and prepared statements) is laid onto whatever connection it is given; what cannot be
+// moved pins it to the one it has. Pure: bytes in, pieces to be written out. There only while the
+// session has something to do, see `rests`; owned by its relay, on its worker's thread.
 //
 //   client: Parse "s1" ──► ours ──► Parse "trunkline_1f", or nothing when the server knows it
 //   server: ReadyForQuery 'I' ──► `may_leave`: somebody else may have the connection
@@ -48,13 +46,30 @@ class PooledMachine {
     violation,    // the stream is broken, see `violation()`
   };
 
-  struct Identity {
-    uint32_t session;
-    bool keeps_connection;  // `pool.mode: session`
+  // What a Parse or Close changes, to be confirmed or undone.
+  struct Change {
+    std::string name = {};
+    pool::StatementPtr before = {};
+    pool::StatementPtr made = {};  // on the server, for this
+    bool of_client = true;
+  };
+  struct Portal {
+    std::string name;
+    pool::StatementPtr statement;
+  };
+  // Memory that the next machine uses again.
+  struct Buffers {
+    std::vector<Change> changes = {};
+    std::vector<std::shared_ptr<const sql::TextFacts>> running = {};
+    std::vector<Portal> portals = {};
+    std::vector<std::string> named = {};
   };
 
-  PooledMachine(Identity identity, RelayCounters counters, RelayEvents* events,
-                StatementCache& cache, pool::SettingsPtr startup, pool::ReportedPtr told);
+  PooledMachine(PooledClient& client, Buffers& buffers, RelayCounters counters, RelayEvents* events,
+                StatementCache& cache);
+  ~PooledMachine();
+  PooledMachine(const PooledMachine&) = delete;
+  PooledMachine& operator=(const PooledMachine&) = delete;
 
   // From here on the session uses this connection, until `detach`.
   void attach(pool::Connection& server);
@@ -102,7 +117,10 @@ class PooledMachine {
   }
   bool server_said_fatal() const { return tally_.server_said_fatal(); }
   const Error& violation() const { return *violation_; }
-  // Gives back memory; for sessions that rest, after everything is written.
+  // Nothing is under way: what is to be kept is the client's own. To be asked after everything is
+  // written.
+  bool rests() const;
+  // Gives back memory, when the connection is given back and everything is written.
   void trim();
 
  private:
@@ -114,17 +132,6 @@ class PooledMachine {
   static constexpr uint32_t kGatheredBytesMax = 64 * 1024;
 
   enum class Fate : uint8_t { pass, swallow, replace };
-  // What a Parse or Close changes, to be confirmed or undone.
-  struct Change {
-    std::string name = {};
-    pool::StatementPtr before = {};
-    pool::StatementPtr made = {};  // on the server, for this
-    bool of_client = true;
-  };
-  struct Portal {
-    std::string name;
-    pool::StatementPtr statement;
-  };
 
   // pooled_requests.cc
   Verdict on_front(std::string_view& input, Instant now, Pieces& out);
@@ -187,25 +194,25 @@ class PooledMachine {
   bool tells_our_names(std::string_view body);
   Fate on_ready(wire::TransactionStatus status);
   void take_due(Pieces& out);
-  void update_syntax();
 
   // pooled_own.cc
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
   void on_probed(const std::vector<std::string_view>& row);
 
-  const Identity identity_;
+  PooledClient& client_;
+  const PooledClient::Identity& identity_;
   RelayTally tally_;
   StatementCache& cache_;
   FrontReader reader_;
   pool::Connection* server_ = nullptr;
 
-  // The client's own.
-  SessionSettings settings_;
-  pool::ReportedPtr told_;
-  std::unordered_map<std::string, pool::StatementPtr> statements_;
-  pool::StatementPtr unnamed_;
-  Pins pins_;
-  sql::Syntax syntax_;
+  // Of `client_`.
+  SessionSettings& settings_;
+  pool::ReportedPtr& told_;
+  ClientStatements& statements_;
+  pool::StatementPtr& unnamed_;
+  Pins& pins_;
+  sql::Syntax& syntax_;
 
   // Of the requests that are not answered yet.
   bool wants_ready_ = false;  // a Query was sent that is not answered yet
@@ -228,20 +235,20 @@ class PooledMachine {
   bool refusing_ = false;    // what the client sends, up to its next Sync or Query
   std::string refusal_;
   Instant now_{};
-  std::vector<Change> changes_;
+  std::vector<Change>& changes_;
   size_t changes_done_ = 0;
-  std::vector<std::shared_ptr<const sql::TextFacts>> running_;
+  std::vector<std::shared_ptr<const sql::TextFacts>>& running_;
   size_t running_done_ = 0;
   size_t statement_ = 0;  // of the first of `running_`
-  std::vector<Portal> portals_;
+  std::vector<Portal>& portals_;
   pool::StatementPtr unnamed_portal_;
 
   // Of this turn.
   std::span<char> scratch_;
   std::list<std::string> kept_;
-  std::string replacement_;         // in place of what the server says
-  std::list<std::string> given_;    // what was given out and may not be written yet
-  std::vector<std::string> named_;  // the client's names of what goes under names of ours
+  std::string replacement_;          // in place of what the server says
+  std::list<std::string> given_;     // what was given out and may not be written yet
+  std::vector<std::string>& named_;  // the client's names of what goes under names of ours
   size_t named_done_ = 0;
   std::list<std::string> mistakes_;  // what the client is told of those sent as `let_fail` does
   char gathered_type_ = 0;

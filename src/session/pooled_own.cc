@@ -88,12 +88,16 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
   return Cleaning::under_way;
 }
 
+bool PooledMachine::rests() const {
+  return server_ == nullptr && reader_.at_boundary() && !refusing_ && !has_answers();
+}
+
 void PooledMachine::trim() {
   reader_.trim();
   kept_.clear();
   if (server_ != nullptr) return;
-  // A few are kept: the next transaction needs as many.
-  constexpr size_t kKept = 4;
+  // Some are kept: the next transaction of whatever session needs as many.
+  constexpr size_t kKept = 64;
   if (running_.capacity() > kKept) running_ = {};
   if (changes_.capacity() > kKept) changes_ = {};
   if (named_.capacity() > kKept) named_ = {};

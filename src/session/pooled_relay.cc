@@ -9,8 +9,7 @@
 
 namespace trunkline::session {
 
-PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& machine,
-                         SendCancel send_cancel)
+PooledRelay::PooledRelay(const Place& place, Buffers& buffers, Canceller& canceller)
     : pool::Request(place.desk),
       client_(place.client),
       waiter_(place.waiter),
@@ -18,41 +17,49 @@ PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& 
       desk_(place.desk),
       pools_(place.pools),
       cells_(place.cells),
-      pool_(std::move(pool)),
-      machine_(machine),
+      pool_(place.pool),
+      machine_(place.own, buffers.machine, place.counters, place.events, place.statements),
       deadline_(place.waiter, wake::kDeadline),
-      send_cancel_(std::move(send_cancel)) {}
+      stash_(buffers.stash),
+      canceller_(canceller) {}
 
 PooledRelay::~PooledRelay() {
   abandon();
+  stash_.clear();
+  if (stash_.capacity() > kStashBytesMax) stash_ = {};
 }
 
-io::Task<std::unique_ptr<Error>> PooledRelay::run(std::string early) {
-  client_.socket().bind(waiter_, kClientShift);
+void PooledRelay::begin(std::string early) {
   stash_ = std::move(early);
   to_server_.input = stash_;
   cells_[RouteCells::kBytesFromClients].add(stash_.size());
-  bool told_of_buffer = false;
-  while (!ended_) {
-    bool again = turn();
-    if (std::exchange(told_of_buffer, false)) slab_.tell_next();
-    check_end();
-    if (ended_) break;
-    if (again) {
-      co_await waiter_.step_aside();
-      continue;
-    }
-    uint32_t woken = co_await waiter_.wait(wanted());
-    waiter_.clear(woken & (wake::kMail | wake::kBuffer | wake::kDeadline));
-    told_of_buffer = (woken & wake::kBuffer) != 0;
-    if ((woken & wake::kDeadline) != 0) on_deadline();
-  }
+}
+
+bool PooledRelay::go_on(uint32_t woken) {
+  if ((woken & wake::kDeadline) != 0) on_deadline();
+  bool again = !ended_ && turn();
+  if ((woken & wake::kBuffer) != 0) slab_.tell_next();
+  check_end();
+  return again && !ended_;
+}
+
+bool PooledRelay::rests() const {
+  constexpr uint32_t kCalls = wake::kMail | wake::kBuffer | wake::kDeadline;
+  bool all_read =
+      to_server_.input.empty() && !to_server_.lease && !to_server_.starved && !to_server_.read_all;
+  bool all_written = to_server_.pieces.empty() && to_client_.pieces.empty() &&
+                     !client_.has_unsent() && !to_client_.lease;
+  return all_read && all_written && !waits() && cancels_ == 0 && machine_.rests() && !end_ &&
+         !violation_ && !ended_ && !end_asked_ && (waiter_.ready() & kCalls) == 0;
+}
+
+std::unique_ptr<Error> PooledRelay::finish() {
   leave_line();
   to_server_.lease.reset();
   to_client_.lease.reset();
-  if (told_of_buffer || (waiter_.ready() & wake::kBuffer) != 0) slab_.tell_next();
+  if ((waiter_.ready() & wake::kBuffer) != 0) slab_.tell_next();
   client_.socket().unbind();
-  co_return std::move(end_);
+  return std::move(end_);
 }
 
 void PooledRelay::ask_to_end(Error error, bool when_idle) {
@@ -153,11 +160,11 @@ bool PooledRelay::need_server() {
   }
   // A buffer for each of those who wait would be much memory for a few bytes each.
   if (to_server_.input.size() <= kStashBytesMax && to_server_.pieces.empty()) {
-    stash_ = std::string(to_server_.input);
+    stash_.assign(to_server_.input);
     to_server_.input = stash_;
     to_server_.lease.reset();
   }
-  deadline_.start(waiter_.loop().now() + pool_->destination().settings()->wait_timeout);
+  deadline_.start(waiter_.loop().now() + pool_->destination().wait_timeout());
   pool_->wait(*this);
   return server_ != nullptr;
 }

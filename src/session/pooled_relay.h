@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,25 +8,27 @@
 #include "base/error.h"
 #include "base/slab.h"
 #include "base/time.h"
-#include "io/task.h"
 #include "io/timer.h"
 #include "io/waiter.h"
 #include "pool/pool.h"
 #include "pool/registry.h"
 #include "session/metrics.h"
+#include "session/pooled_client.h"
 #include "session/pooled_machine.h"
+#include "session/statement_cache.h"
 #include "tls/stream.h"
 
 namespace trunkline::session {
 
-// Moves bytes between a client and whatever server connection its pool gives it. Owned by the
-// session, on its worker's thread. Memory is bounded by one buffer for each direction while bytes
-// are in flight; a client that waits for a connection keeps what it has sent and no buffer, unless
-// it has sent much.
+// Moves bytes between a client and whatever server connection its pool gives it. There only while
+// the session has something to do, see `PooledRelays`; on its worker's thread. Memory is bounded by
+// one buffer for each direction while bytes are in flight; a client that waits for a connection
+// keeps what it has sent and no buffer, unless it has sent much.
 //
-//   client sends ─► take, or wait in line ─► attach ─► requests and answers ─► give back
+//   client sends ─► take, or wait in line ─► attach ─► requests and answers ─► give back ─► rest
 class PooledRelay final : public SlabWaiter, private pool::Request {
  public:
+  // What it works with, all of which outlives it.
   struct Place {
     tls::Stream& client;
     io::Waiter& waiter;
@@ -35,17 +36,45 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
     pool::Desk& desk;
     pool::Registry& pools;
     observe::Cell* cells;  // of `kRouteMetrics`
+    const pool::PoolPtr& pool;
+    PooledClient& own;
+    RelayCounters counters;
+    RelayEvents* events;
+    StatementCache& statements;
   };
 
   // Asks the server to cancel; `end_cancel` when that is over. Called for who is gone.
-  using SendCancel = std::move_only_function<void(const server::Connection&)>;
+  class Canceller {
+   public:
+    virtual void send_cancel(const server::Connection& server) = 0;
 
-  PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& machine,
-              SendCancel send_cancel);
+   protected:
+    ~Canceller() = default;
+  };
+
+  // Memory that the next relay uses again.
+  struct Buffers {
+    PooledMachine::Buffers machine = {};
+    std::string stash = {};
+  };
+
+  PooledRelay(const Place& place, Buffers& buffers, Canceller& canceller);
   ~PooledRelay() override;
 
+  // Bytes that the client has sent before.
+  void begin(std::string early);
+  // Does what can be done, after the waiter was raised with `woken`. To be called again until it
+  // `has_ended` or `rests`: after a wait for `wanted`, or, when it returns true, once others have
+  // had their turn.
+  bool go_on(uint32_t woken);
+  bool has_ended() const { return ended_; }
+  uint32_t wanted() const;
+  // Nothing is under way, and nobody would miss this object.
+  bool rests() const;
+  // After the end: lets go of the client, and tells why. The streams stay open.
+  std::unique_ptr<Error> finish();
+
   // See `Relay`.
-  io::Task<std::unique_ptr<Error>> run(std::string early);
   void ask_to_end(Error error, bool when_idle);
   bool client_can_hear() const {
     return !client_gone_ && to_client_.pieces.empty() && !client_.has_unsent() &&
@@ -55,6 +84,8 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   std::string take_server_response() { return std::move(server_response_); }
   Instant client_stalled_since() const { return stalled_since(to_client_); }
   Instant server_stalled_since() const { return stalled_since(to_server_); }
+
+  bool exchange_open() const { return machine_.exchange_open(); }
 
   // A cancel request is on its way for this connection: until it has arrived, nobody else gets it.
   void begin_cancel() { ++cancels_; }
@@ -67,9 +98,9 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
 
  private:
   struct Flow {
-    Lease lease = {};
-    std::string_view input = {};  // read, and not yet seen by the machine
-    PooledMachine::Pieces pieces = {};
+    Lease lease;
+    std::string_view input;  // read, and not yet seen by the machine
+    PooledMachine::Pieces pieces;
     bool starved = false;  // waits for the slab
     bool read_all = false;
     Instant stalled_since = Instant::max();
@@ -98,7 +129,6 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   void on_deadline();
   void check_end();
   void end_with_cause();
-  uint32_t wanted() const;
   std::span<char> scratch();
   static Instant stalled_since(const Flow& flow) {
     return flow.lease ? flow.stalled_since : Instant::max();
@@ -116,14 +146,14 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   pool::Desk& desk_;
   pool::Registry& pools_;
   observe::Cell* cells_;
-  pool::PoolPtr pool_;
-  PooledMachine& machine_;
+  const pool::PoolPtr& pool_;
+  PooledMachine machine_;
   io::Timer deadline_;
   pool::ConnectionPtr server_;
   Flow to_server_;
   Flow to_client_;
-  std::string stash_;
-  SendCancel send_cancel_;
+  std::string& stash_;
+  Canceller& canceller_;
   bool ended_ = false;
   bool end_asked_ = false;  // as soon as the client has what is on its way
   bool end_when_idle_ = false;

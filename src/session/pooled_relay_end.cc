@@ -50,7 +50,7 @@ bool PooledRelay::clean_up() {
   // A read for nobody is not worth its time; what may write runs to its end, as in PostgreSQL.
   if (to_server_.pieces.empty() && machine_.runs_only_reads() && !cancel_sent_) {
     cancel_sent_ = true;
-    send_cancel_(server_->server);
+    canceller_.send_cancel(server_->server);
   }
   return !to_server_.pieces.empty();
 }
