@@ -1,11 +1,14 @@
 #include "pool/statements.h"
 
-#include <fmt/format.h>
+#include <array>
+#include <charconv>
 
 namespace trunkline::pool {
 
 std::string ServerStatements::name_of(Number number) {
-  return fmt::format("trunkline_{:x}", number);
+  std::array<char, 2 * sizeof number> digits;
+  char* end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
+  return std::string("trunkline_").append(digits.data(), end);
 }
 
 ServerStatements::Number ServerStatements::find(const Statement& statement, uint64_t epoch_min) {

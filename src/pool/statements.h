@@ -25,6 +25,7 @@ struct Statement {
 
   std::string_view text() const { return std::string_view(parse).substr(0, parse.find('\0')); }
   friend bool operator==(const Statement& a, const Statement& b) {
+    if (&a == &b) return true;
     return a.hash == b.hash && a.parse == b.parse && same(a.settings, b.settings);
   }
 };

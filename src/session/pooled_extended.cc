@@ -108,7 +108,7 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
   } else {
     portals_.push_back({portal, statement});
   }
-  if (!is_prepared(name, *statement) && is_failed() && !ends_transaction(*statement)) {
+  if (is_failed() && !ends_transaction(*statement) && !is_prepared(name, *statement)) {
     return fail_aborted(input, out);
   }
   if (name.empty()) {
@@ -134,7 +134,7 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Piece
   std::string_view name = first_name(body.substr(1));
   pool::StatementPtr statement = statement_named(name);
   if (statement == nullptr) return fail_without(name, input, out);
-  if (!is_prepared(name, *statement) && is_failed() && !ends_transaction(*statement)) {
+  if (is_failed() && !ends_transaction(*statement) && !is_prepared(name, *statement)) {
     return fail_aborted(input, out);
   }
   if (name.empty()) {

@@ -1,3 +1,4 @@
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -19,8 +20,8 @@ namespace {
 constexpr std::string_view kFlush("H\0\0\0\4", 5);
 
 // What one message may add to `out`: the guard, a statement that is prepared again with one that
-// goes for it, two headers, and the message.
-constexpr size_t kPiecesOfOne = 8;
+// goes for it, two headers with names, and the message.
+constexpr size_t kPiecesOfOne = 9;
 
 }  // namespace
 
@@ -153,10 +154,10 @@ void PooledMachine::pass_renamed(std::string_view& input, std::string_view names
   reader_.take(input);
   const FrontReader::Front& front = reader_.front();
   auto length = static_cast<uint32_t>(front.header.length - names_before + names.size());
-  std::string head(1, front.header.type);
-  append_big_endian<uint32_t>(head, length);
-  head += names;
-  out.add(scratch(head));
+  std::array<char, wire::kHeaderBytes> head{front.header.type};
+  store_big_endian<uint32_t>(head.data() + 1, length);
+  out.add(scratch({head.data(), head.size()}));
+  out.add(scratch(names));
   out.add(front.body().substr(names_before));
   passing_ = true;
 }
