@@ -74,6 +74,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
       login_rate_(1s, 0),
       resolver_(upstream::kLookupThreads),
       mock_secrets_(process_secret(config_)),
+      directories_(metrics_),
       pools_(ledger_, workers_count_),
       blocking_pool_(kBlockingThreads),
       loop_(std::make_unique<io::EpollBackend>(), &blocking_pool_),
@@ -87,6 +88,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
                .resolver = resolver_,
                .mock_secrets = mock_secrets_,
                .key_cache = key_cache_,
+               .directories = directories_,
                .pools = pools_} {
   apply_client_limits();
   apply_pools();
@@ -102,6 +104,8 @@ void Proxy::keep_route_metrics() {
     kept.push_back(metrics_.group(policy::kPostgresStats, labels));
     kept.push_back(metrics_.group(session::kRouteMetrics, labels));
     kept.push_back(metrics_.group(upstream::kServerConnections, {entry.upstream->name()}));
+    if (entry.route->auth_query == nullptr) continue;
+    kept.push_back(metrics_.group(lookup::kAuthQueryMetrics, {entry.upstream->name()}));
   }
   route_metrics_ = std::move(kept);
 }

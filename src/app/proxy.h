@@ -80,6 +80,7 @@ class Proxy final : private service::Control {
   upstream::Resolver resolver_;
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
+  lookup::Directories directories_;
   pool::Ledger ledger_;
   pool::Registry pools_;
   Listeners listeners_;

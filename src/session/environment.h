@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "config/model.h"
 #include "io/loop.h"
+#include "lookup/directories.h"
 #include "observe/metrics.h"
 #include "policy/hooks.h"
 #include "policy/limits.h"
@@ -75,6 +76,7 @@ struct Process {
   upstream::Resolver& resolver;
   auth::MockSecrets& mock_secrets;
   auth::KeyCache& key_cache;
+  lookup::Directories& directories;
   pool::Registry& pools;
 };
 
@@ -89,6 +91,15 @@ struct Environment {
   pool::Desk& desk;
   StatementCache& statements;
   std::shared_ptr<const Snapshot> snapshot;
+
+  lookup::Context lookup_context() {
+    return {.loop = loop,
+            .worker = worker,
+            .handshakes = handshakes,
+            .key_cache = process.key_cache,
+            .resolver = process.resolver,
+            .metrics = process.metrics};
+  }
 };
 
 }  // namespace trunkline::session

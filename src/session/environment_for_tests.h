@@ -39,6 +39,7 @@ struct TestProcess {
             .resolver = resolver,
             .mock_secrets = mock_secrets,
             .key_cache = key_cache,
+            .directories = directories,
             .pools = pools};
   }
 
@@ -50,6 +51,7 @@ struct TestProcess {
   upstream::Resolver resolver;
   auth::MockSecrets mock_secrets{Secret("key")};
   auth::KeyCache key_cache;
+  lookup::Directories directories{metrics};
   pool::Ledger ledger;
   pool::Registry pools{ledger, 1};
 };

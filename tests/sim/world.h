@@ -68,6 +68,7 @@ class World final : public session::SessionMail {
   upstream::Resolver resolver_;
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
+  lookup::Directories directories_{metrics_};
   pool::Ledger ledger_;
   pool::Registry pools_{ledger_, 1};
   session::Process process_;
