@@ -193,10 +193,11 @@ TEST_F(RegistryTest, limits_of_queries_and_pins_follow_a_reload) {
   EXPECT_EQ(pool->pin_places().max(), 5u) << "as many as its size";
   EXPECT_EQ(pool->query_rates().route, nullptr);
   uint32_t version = pool->destination().settings_version();
-  registry.apply("route", {.size = 7,
-                           .max_queries_per_second = 10,
-                           .max_queries_per_second_per_user = 5,
-                           .max_pinned = 3},
+  registry.apply("route",
+                 {.size = 7,
+                  .max_queries_per_second = 10,
+                  .max_queries_per_second_per_user = 5,
+                  .max_pinned = 3},
                  main);
   EXPECT_NE(pool->destination().settings_version(), version);
   EXPECT_EQ(pool->pin_places().max(), 3u);
