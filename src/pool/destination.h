@@ -62,6 +62,7 @@ class Destination {
   std::vector<ListenerPtr> listeners() const {
     std::lock_guard lock(mutex_);
     std::vector<ListenerPtr> found;
+    found.reserve(listeners_.size());
     for (const auto& [encoding, listener] : listeners_) found.push_back(listener);
     return found;
   }
