@@ -123,7 +123,7 @@ TEST(Pools, each_kind_of_unmovable_state_has_its_policy) {
     }
   }
   EXPECT_EQ(errors_of(with_pool("unmovable_state: {sequences: virtualise}")),
-            "3:35: error: pool.unmovable_state.sequences: found `virtualise`; allowed: pin or "
+            "3:37: error: pool.unmovable_state.sequences: found `virtualise`; allowed: pin or "
             "reject\n");
 }
 
