@@ -21,6 +21,7 @@
 #include "session/cancel_registry.h"
 #include "session/metrics.h"
 #include "session/peer_user.h"
+#include "session/route_use.h"
 #include "session/statement_cache.h"
 #include "tls/context.h"
 #include "tls/handshake_gate.h"
@@ -90,6 +91,7 @@ struct Environment {
   WorkerMetrics& metrics;
   pool::Desk& desk;
   StatementCache& statements;
+  RouteUses& route_uses;
   std::shared_ptr<const Snapshot> snapshot;
 };
 

@@ -49,6 +49,7 @@ class GreetingTest : public tls::TlsTest {
                             .metrics = metrics_,
                             .desk = desk_,
                             .statements = statements_,
+                            .route_uses = route_uses_,
                             .snapshot = nullptr};
     peer_ = io::SocketAddress::ip(*IpAddress::parse("10.1.2.3"), 1000);
     loop.spawn(greet_into(request, client, peer_, listener_, environment, loop.now() + timeout));
@@ -96,6 +97,7 @@ class GreetingTest : public tls::TlsTest {
   Slab slab_{65536, 4, 4};
   NoDesk desk_;
   StatementCache statements_;
+  RouteUses route_uses_{test_process_.metrics, 0};
   io::SocketAddress peer_;
   Listener listener_{.name = "test",
                      .tls_mode = config::ClientTlsMode::disable,

@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -16,9 +15,10 @@
 #include "observe/metrics.h"
 #include "pool/connection.h"
 #include "pool/pin_places.h"
+#include "session/client_statements.h"
 #include "session/front_reader.h"
+#include "session/lent_outbox.h"
 #include "session/notifications.h"
-#include "session/outbox.h"
 #include "session/pins.h"
 #include "session/query_limit.h"
 #include "session/relay_tally.h"
@@ -41,7 +41,7 @@ namespace trunkline::session {
 // all that is known at ReadyForQuery is certain, and the connection comes free.
 class PooledMachine {
  public:
-  using Pieces = BasicOutbox<32>;
+  using Pieces = LentOutbox<32>;
   // Of names and headers that are changed, in one turn; what is longer is allocated.
   static constexpr size_t kScratchBytes = 4096;
 
@@ -301,7 +301,7 @@ class PooledMachine {
   // The client's own.
   SessionSettings settings_;
   pool::ReportedPtr told_;
-  std::unordered_map<std::string, pool::StatementPtr> statements_;
+  ClientStatements statements_;
   pool::StatementPtr unnamed_;
   Pins pins_;
   sql::Syntax syntax_;

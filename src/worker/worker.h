@@ -88,6 +88,7 @@ class Worker {
   tls::HandshakeGate handshakes_;
   session::WorkerMetrics metrics_;
   session::StatementCache statements_;
+  session::RouteUses route_uses_;
   session::Environment environment_;
   Desk desk_{environment_};
   const std::vector<int> listening_fds_;
