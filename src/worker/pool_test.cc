@@ -281,8 +281,8 @@ TEST_F(WorkerPoolTest, AsManySlowReadersAreEndedAtOnceAsWaitForABuffer) {
   run_until([&] { return ended() > 0; });
   Instant first = Clock::now();
   run_until([&] { return ended() == kBuffers; });
-  // Two looks at most, as they need not have stalled at the same time.
-  EXPECT_LT(Clock::now() - first, 1500ms);
+  // A few looks at most, as they need not have stalled at the same time; one by one would take six.
+  EXPECT_LT(Clock::now() - first, 2400ms);
   std::this_thread::sleep_for(600ms);
   EXPECT_EQ(ended(), kBuffers) << "nobody waits any more";
 }
