@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lib.pgwire import connect
-from model import batch, compare, grammar, servers, shrink
+from model import batch, compare, grammar, servers, shrink, stage
 from model.cache import salt_of
 from model.normalise import messages
 from model.steps import Script, World, step
@@ -104,8 +104,9 @@ def test_what_differs_is_seen(direct, altered, statement, back, text, at):
 
 
 @pytest.mark.parametrize("turns, tried", [((0, 0, 1, 1, 1, 0), b"f"), ((0, 1, 1, 1, 0, 0), None)])
-def test_clients_act_in_the_order_of_the_turns(direct, turns, tried):
+def test_clients_act_in_the_order_of_the_turns(direct, monkeypatch, turns, tried):
     """The second client's answer depends on the first's: what a world's scripts never do."""
+    monkeypatch.setattr(stage, "PATIENCE_SECONDS", 5)  # nobody waits for another, however slow
     scripts = tuple(Script(slot, (), (step(("Q", "select pg_try_advisory_lock(5)")),
                                       step(end="terminate"))) for slot in (0, 1))
     found = examine(plan(direct, direct), World(0, scripts, turns))
