@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -68,8 +69,9 @@ class ListeningConnection {
     server::close(server_, request_.empty());
   }
 
-  // To its end; empty when nobody needs it any more, else what happened.
-  io::Task<std::string> run();
+  // To its end; empty when nobody needs it any more, else what happened. `on_hearing` is called
+  // once: when the first channels are heard.
+  io::Task<std::string> run(std::move_only_function<void()> on_hearing);
 
  private:
   static constexpr uint32_t kMail = 1U << 16;
@@ -92,10 +94,12 @@ class ListeningConnection {
   std::string request_;  // what of it is not sent yet
   bool is_set_ = false;  // `kSettings` is answered
   bool refused_ = false;
+  std::move_only_function<void()> on_hearing_;
   std::optional<std::string> end_;
 };
 
-io::Task<std::string> ListeningConnection::run() {
+io::Task<std::string> ListeningConnection::run(std::move_only_function<void()> on_hearing) {
+  on_hearing_ = std::move(on_hearing);
   for (;;) {
     ask();
     write();
@@ -204,6 +208,7 @@ void ListeningConnection::on_message(char message, std::string_view body) {
         is_set_ = true;
       } else if (!refused_) {
         listener_.tell(listener_.channels().on_done());
+        if (on_hearing_) std::exchange(on_hearing_, nullptr)();
       } else {
         listener_.tell(listener_.channels().on_failed());
         // What others have listened to before was in the same request.
@@ -282,20 +287,21 @@ io::Task<> keep_listening(session::Environment& environment, pool::PoolPtr pool,
     }
     listener->set_unreachable(false);
     Instant began = environment.loop.now();
-    if (lost_at) {
-      Duration gap = began - *std::exchange(lost_at, std::nullopt);
+    auto tell_gap = [&] {
+      if (!lost_at) return;
+      Duration gap = environment.loop.now() - *std::exchange(lost_at, std::nullopt);
       observe::log(observe::Level::warn,
                    "listening again: what was notified in between has reached no client",
                    {{"upstream", destination.upstream()->name()},
                     {"database", destination.database()},
                     {"channels", channels.size()},
                     {"gap_ms", gap}});
-    }
+    };
     std::string end;
     {
       ListeningConnection connection(environment, *listener, std::move(*server),
                                      std::move(counted));
-      end = co_await connection.run();
+      end = co_await connection.run(tell_gap);
     }
     listener->set_wake([] {});
     if (end.empty()) break;
