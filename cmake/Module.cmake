@@ -2,7 +2,8 @@
 #
 # A module is a folder of src/: its *.cc make the library `trunkline_<name>`, its *_test.cc the test program
 # `<name>_test`. A module links, and may include, only modules of lower layers; the test `layers` reads the table in
-# src/CMakeLists.txt and fails when an include goes up or sideways.
+# src/CMakeLists.txt and fails when an include goes up or sideways. Builds with a sanitizer compile several files as one
+# unit; tests whose helpers have names that others use as well are listed in src/CMakeLists.txt and stay alone.
 function(trunkline_module name)
   cmake_parse_arguments(arg "" "LAYER" "DEPS" ${ARGN})
   set_property(GLOBAL APPEND PROPERTY trunkline_modules ${name})
@@ -24,6 +25,12 @@ function(trunkline_module name)
   if(tests AND BUILD_TESTING)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE trunkline_${name} GTest::gtest GTest::gmock GTest::gtest_main)
-    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit TIMEOUT 120)
+    if(TRUNKLINE_SANITIZE)
+      # One process for all of them: a sanitizer takes longer to start than most tests to run.
+      add_test(NAME ${name}_test COMMAND ${name}_test --gtest_brief=1)
+      set_tests_properties(${name}_test PROPERTIES LABELS unit TIMEOUT 900)
+    else()
+      gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit TIMEOUT 120)
+    endif()
   endif()
 endfunction()

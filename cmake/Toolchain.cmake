@@ -27,6 +27,10 @@ add_link_options(-Wl,-z,relro,-z,now)
 if(TRUNKLINE_SANITIZE)
   add_compile_options(-fsanitize=${TRUNKLINE_SANITIZE} -fno-sanitize-recover=all -O1)
   add_link_options(-fsanitize=${TRUNKLINE_SANITIZE})
+  # Most of a unit's time is its headers': eight share them, which makes such a build four times as
+  # fast. Only the release build shows that each unit stands alone.
+  set(CMAKE_UNITY_BUILD ON)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 endif()
 if(TRUNKLINE_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)

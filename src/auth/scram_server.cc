@@ -17,7 +17,7 @@ std::unexpected<Error> violation(std::string message, std::string detail = {}) {
                .detail = std::move(detail)});
 }
 
-std::unexpected<Error> malformed(std::string detail) {
+std::unexpected<Error> malformed_message(std::string detail) {
   return violation("malformed SCRAM message", std::move(detail));
 }
 
@@ -45,8 +45,9 @@ std::string sanitized(std::string_view text) {
 }
 
 Result<> check_no_zero_byte(std::string_view message) {
-  if (message.empty()) return malformed("The message is empty.");
-  if (message.contains('\0')) return malformed("Message length does not match input length.");
+  if (message.empty()) return malformed_message("The message is empty.");
+  if (message.contains('\0'))
+    return malformed_message("Message length does not match input length.");
   return {};
 }
 
@@ -73,7 +74,7 @@ Result<std::string_view> ScramServer::read_gs2_header(std::string_view message) 
   char flag = rest[0];
   if (flag == 'n' || flag == 'y') {
     if (plus_)
-      return malformed(
+      return malformed_message(
           "The client selected SCRAM-SHA-256-PLUS, but the SCRAM message does not include channel "
           "binding data.");
     if (flag == 'y' && !endpoint_hash_.empty())
@@ -83,30 +84,30 @@ Result<std::string_view> ScramServer::read_gs2_header(std::string_view message) 
           "this server does support channel binding.");
     rest.remove_prefix(1);
     if (!rest.starts_with(','))
-      return malformed(
+      return malformed_message(
           fmt::format("Comma expected, but found character \"{}\".", describe_byte(rest)));
     rest.remove_prefix(1);
   } else if (flag == 'p') {
     if (!plus_)
-      return malformed(
+      return malformed_message(
           "The client selected SCRAM-SHA-256 without channel binding, but the SCRAM message "
           "includes channel binding data.");
     ScramAttributes attributes(rest);
     auto type = attributes.next('p');
-    if (!type) return malformed(type.error());
+    if (!type) return malformed_message(type.error());
     if (*type != kEndPointBinding)
       return violation(
           fmt::format("unsupported SCRAM channel-binding type \"{}\"", sanitized(*type)));
     rest = attributes.rest();
   } else {
-    return malformed(
+    return malformed_message(
         fmt::format("Unexpected channel-binding flag \"{}\".", describe_byte(message)));
   }
 
   if (rest.starts_with('a'))
     return unsupported("client uses authorization identity, but it is not supported");
   if (!rest.starts_with(','))
-    return malformed(
+    return malformed_message(
         fmt::format("Unexpected attribute \"{}\" in client-first-message.", describe_byte(rest)));
   rest.remove_prefix(1);
   gs2_header_ = message.substr(0, message.size() - rest.size());
@@ -126,13 +127,13 @@ Result<std::string> ScramServer::on_client_first(std::string_view mechanism,
 
   ScramAttributes attributes(*bare);
   // PostgreSQL's clients send an empty name: the startup packet has said who logs in.
-  if (auto user = attributes.next('n'); !user) return malformed(user.error());
+  if (auto user = attributes.next('n'); !user) return malformed_message(user.error());
   auto client_nonce = attributes.next('r');
-  if (!client_nonce) return malformed(client_nonce.error());
+  if (!client_nonce) return malformed_message(client_nonce.error());
   if (!client_nonce->empty() && !is_scram_nonce(*client_nonce))
     return violation("non-printable characters in SCRAM nonce");
   while (!attributes.at_end()) {  // optional extensions, to be ignored
-    if (auto extension = attributes.next(); !extension) return malformed(extension.error());
+    if (auto extension = attributes.next(); !extension) return malformed_message(extension.error());
   }
 
   nonce_.insert(0, *client_nonce);
@@ -150,25 +151,26 @@ Result<> ScramServer::on_client_final(std::string_view message) {
   if (auto ok = check_no_zero_byte(message); !ok) return ok;
   ScramAttributes attributes(message);
   auto binding = attributes.next('c');
-  if (!binding) return malformed(binding.error());
+  if (!binding) return malformed_message(binding.error());
   if (*binding != expected_binding()) {
     if (plus_) return binding_error("SCRAM channel binding check failed");
     return violation("unexpected SCRAM channel-binding attribute in client-final-message");
   }
   auto nonce = attributes.next('r');
-  if (!nonce) return malformed(nonce.error());
+  if (!nonce) return malformed_message(nonce.error());
 
   std::string_view without_proof, proof;
   for (bool found = false; !found;) {
     without_proof = message.substr(0, message.size() - attributes.rest().size() - 1);
     auto attribute = attributes.next();
-    if (!attribute) return malformed(attribute.error());
+    if (!attribute) return malformed_message(attribute.error());
     found = attribute->name == 'p';
     proof = attribute->value;
   }
   if (!base64_decode_exactly(proof, proof_.span()))
-    return malformed("Malformed proof in client-final-message.");
-  if (!attributes.at_end()) return malformed("Garbage found at the end of client-final-message.");
+    return malformed_message("Malformed proof in client-final-message.");
+  if (!attributes.at_end())
+    return malformed_message("Garbage found at the end of client-final-message.");
   if (!equal_in_constant_time(*nonce, nonce_))
     return violation("invalid SCRAM response", "Nonce does not match.");
 

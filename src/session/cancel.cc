@@ -11,7 +11,7 @@ namespace trunkline::session {
 
 namespace {
 
-constexpr uint32_t kDone = 1U << 24;
+constexpr uint32_t kAnswered = 1U << 24;
 
 }  // namespace
 
@@ -20,10 +20,10 @@ io::Task<CancelOutcome> Session::cancel_target(CancelRegistry::Target target) {
   environment_.process.mail.cancel(target, [this, &sent](bool reached) {
     environment_.loop.post([this, &sent, reached] {
       sent = reached;
-      waiter_.raise(kDone);
+      waiter_.raise(kAnswered);
     });
   });
-  co_await waiter_.wait(kDone);
+  co_await waiter_.wait(kAnswered);
   co_return sent ? CancelOutcome::sent : CancelOutcome::failed;
 }
 

@@ -41,8 +41,8 @@ io::Task<ssize_t> read_more(tls::Stream& client, std::string& pending, size_t by
 }
 
 // The ClientHello of a client that is passed through, in `pending` as far as it has come.
-io::Task<Request> read_client_hello(tls::Stream& client, std::string pending, bool direct,
-                                    Instant deadline) {
+io::Task<FirstRequest> read_client_hello(tls::Stream& client, std::string pending, bool direct,
+                                         Instant deadline) {
   using Status = tls::ClientHelloParser::Status;
   tls::ClientHelloParser parser;
   Status status = parser.feed(pending);
@@ -78,7 +78,7 @@ class Greeter {
         first_bytes_(offers_tls(listener)),
         pending_(std::move(pending)) {}
 
-  io::Task<Request> run() {
+  io::Task<FirstRequest> run() {
     using Action = wire::FirstBytes::Action;
     for (;;) {
       wire::FirstBytes::Step step = first_bytes_.step(pending_);
@@ -134,7 +134,7 @@ class Greeter {
     return listener.tls_mode != config::ClientTlsMode::disable && !listener.is_unix;
   }
 
-  io::Task<Request> pass_through(const wire::FirstBytes::Step& step) {
+  io::Task<FirstRequest> pass_through(const wire::FirstBytes::Step& step) {
     bool direct = step.action == wire::FirstBytes::Action::direct_tls;
     if (!direct) {
       pending_.clear();
@@ -178,8 +178,8 @@ class Greeter {
 
 }  // namespace
 
-io::Task<Request> greet(tls::Stream& client, io::SocketAddress& peer, const Listener& listener,
-                        Environment& environment, Instant deadline) {
+io::Task<FirstRequest> greet(tls::Stream& client, io::SocketAddress& peer, const Listener& listener,
+                             Environment& environment, Instant deadline) {
   std::string pending;
   if (listener.proxy_protocol.mode != config::ProxyProtocolMode::off) {
     Result<std::string> behind =
@@ -188,7 +188,7 @@ io::Task<Request> greet(tls::Stream& client, io::SocketAddress& peer, const List
     pending = std::move(*behind);
   }
   Greeter greeter(client, listener, environment, deadline, std::move(pending));
-  Request request = co_await greeter.run();
+  FirstRequest request = co_await greeter.run();
   environment.metrics.first_packets(greeter.first_packet()).add();
   co_return std::move(request);
 }

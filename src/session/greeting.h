@@ -39,13 +39,13 @@ struct NoRequest {
   Error error;
 };
 
-using Request = std::variant<StartupRequest, CancelRequest, PassthroughRequest, NoRequest>;
+using FirstRequest = std::variant<StartupRequest, CancelRequest, PassthroughRequest, NoRequest>;
 
 // Everything from the first byte to the request: PROXY header, encryption requests, TLS. `peer`
 // becomes the address of the PROXY header where there is one. Run by the session on its worker's
 // thread. Holds at most what a header, a startup packet or a ClientHello may have, and one read
 // more. Everything referred to outlives the task.
-io::Task<Request> greet(tls::Stream& client, io::SocketAddress& peer, const Listener& listener,
-                        Environment& environment, Instant deadline);
+io::Task<FirstRequest> greet(tls::Stream& client, io::SocketAddress& peer, const Listener& listener,
+                             Environment& environment, Instant deadline);
 
 }  // namespace trunkline::session

@@ -34,11 +34,11 @@ class GreetingTest : public tls::TlsTest {
  protected:
   // Says the pieces one after the other, each when the one before has been taken in, then closes
   // the sending side unless `stays`.
-  Request greeted(const std::vector<std::string>& pieces, bool stays = false,
-                  Duration timeout = 5s) {
+  FirstRequest greeted(const std::vector<std::string>& pieces, bool stays = false,
+                       Duration timeout = 5s) {
     auto [near, far] = socket_pair();
     tls::Stream client(io::Socket(loop, near, false));
-    std::optional<Request> request;
+    std::optional<FirstRequest> request;
     NoMail mail;
     Process process = test_process_.process(mail);
     Environment environment{.process = process,
@@ -64,17 +64,17 @@ class GreetingTest : public tls::TlsTest {
     ::close(far);
     return std::move(*request);
   }
-  static io::Task<> greet_into(std::optional<Request>& out, tls::Stream& client,
+  static io::Task<> greet_into(std::optional<FirstRequest>& out, tls::Stream& client,
                                io::SocketAddress& peer, const Listener& listener,
                                Environment& environment, Instant deadline) {
     out = co_await greet(client, peer, listener, environment, deadline);
   }
 
-  static std::string user_of(const Request& request) {
+  static std::string user_of(const FirstRequest& request) {
     const auto* startup = std::get_if<StartupRequest>(&request);
     return startup == nullptr ? "" : startup->packet.user;
   }
-  static const Error& error_in(const Request& request) {
+  static const Error& error_in(const FirstRequest& request) {
     static const Error none;
     const auto* nobody = std::get_if<NoRequest>(&request);
     EXPECT_NE(nobody, nullptr);
@@ -113,7 +113,7 @@ TEST_F(GreetingTest, AStartupPacketIsUnderstoodHoweverItComes) {
 }
 
 TEST_F(GreetingTest, WhatComesBehindTheStartupPacketIsKept) {
-  Request request = greeted({startup_packet("ann") + "early"});
+  FirstRequest request = greeted({startup_packet("ann") + "early"});
   ASSERT_EQ(user_of(request), "ann");
   EXPECT_EQ(std::get<StartupRequest>(request).early.reveal(), "early");
 }
@@ -130,7 +130,8 @@ TEST_F(GreetingTest, EncryptionThatIsNotOfferedIsDeclinedOnce) {
 TEST_F(GreetingTest, ACancelRequestIsUnderstoodWithKeysOfEachLength) {
   for (size_t length : {4, 32, 256}) {
     std::string key(length, 'k');
-    Request request = greeted({cancel_request(key).substr(0, 13), cancel_request(key).substr(13)});
+    FirstRequest request =
+        greeted({cancel_request(key).substr(0, 13), cancel_request(key).substr(13)});
     ASSERT_TRUE(std::holds_alternative<CancelRequest>(request)) << length;
     EXPECT_EQ(std::get<CancelRequest>(request).process_id, 77);
     EXPECT_EQ(std::get<CancelRequest>(request).key, key);
@@ -139,7 +140,7 @@ TEST_F(GreetingTest, ACancelRequestIsUnderstoodWithKeysOfEachLength) {
 
 TEST_F(GreetingTest, WhoSaysNothingOrHalfIsNobody) {
   EXPECT_EQ(error_in(greeted({})).message, "");
-  const Request half = greeted({startup_packet("ann").substr(0, 9)});
+  const FirstRequest half = greeted({startup_packet("ann").substr(0, 9)});
   EXPECT_EQ(error_in(half).reason, Reason::client_not_session);
   EXPECT_EQ(error_in(half).message, "");
   EXPECT_EQ(error_in(greeted({"\0\0"}, true, 20ms)).reason, Reason::login_timeout);
@@ -159,19 +160,19 @@ TEST_F(GreetingTest, AClientHelloThatPassesThroughIsKeptToTheByte) {
   long bytes = BIO_get_mem_data(out, &data);
   std::string hello(data, static_cast<size_t>(bytes));
   for (size_t split : {size_t{1}, size_t{5}, size_t{50}, hello.size() - 1, hello.size()}) {
-    Request direct = greeted({hello.substr(0, split), hello.substr(split)});
+    FirstRequest direct = greeted({hello.substr(0, split), hello.substr(split)});
     ASSERT_TRUE(std::holds_alternative<PassthroughRequest>(direct)) << split;
     EXPECT_EQ(std::get<PassthroughRequest>(direct).bytes, hello);
     EXPECT_EQ(std::get<PassthroughRequest>(direct).hello.sni, "db.example");
     EXPECT_TRUE(std::get<PassthroughRequest>(direct).direct);
     EXPECT_EQ(answered_, "");
-    Request asked = greeted({ssl_request(), hello.substr(0, split), hello.substr(split)});
+    FirstRequest asked = greeted({ssl_request(), hello.substr(0, split), hello.substr(split)});
     ASSERT_TRUE(std::holds_alternative<PassthroughRequest>(asked)) << split;
     EXPECT_EQ(std::get<PassthroughRequest>(asked).bytes, hello);
     EXPECT_FALSE(std::get<PassthroughRequest>(asked).direct);
     EXPECT_EQ(answered_, "S");
   }
-  Request broken = greeted({ssl_request(), "not TLS at all, by any means"});
+  FirstRequest broken = greeted({ssl_request(), "not TLS at all, by any means"});
   EXPECT_EQ(error_in(broken).reason, Reason::client_tls_error);
 }
 
@@ -195,7 +196,7 @@ TEST_F(GreetingTest, AMissingOrMalformedProxyHeaderEndsInSilence) {
   believe(config::ProxyProtocolMode::require, "10.0.0.0/8");
   for (const std::string& bytes :
        {startup_packet("ann"), std::string("PROXY nonsense\r\n"), std::string(600, 'P')}) {
-    const Request request = greeted({bytes});
+    const FirstRequest request = greeted({bytes});
     EXPECT_EQ(error_in(request).reason, Reason::client_protocol_error);
     EXPECT_EQ(error_in(request).message, "");
   }

@@ -59,7 +59,7 @@ route::Facts Session::route_facts() const {
 
 io::Task<Result<>> Session::log_in() {
   Instant deadline = began_ + snapshot_->login_timeout;
-  Request request = co_await greet(client_, peer_, *listener_, environment_, deadline);
+  FirstRequest request = co_await greet(client_, peer_, *listener_, environment_, deadline);
   sni_ = client_.sni();
   Result<> result;
   if (auto* startup = std::get_if<StartupRequest>(&request)) {
@@ -219,7 +219,7 @@ io::Task<Result<>> Session::start_connected(Start start) {
   context.tls_attempts = &tls;
   server::LoginRequest login{.credentials = std::move(start.credentials),
                              .parameters = server_parameters(start.packet, decision)};
-  upstream::ServerCount counted = count_server(decision.upstream->name());
+  upstream::ServerCount counted = environment_.count_server(decision.upstream->name());
   Instant connect_began = environment_.loop.now();
   auto server = co_await while_client_stays(
       upstream::log_in(decision.upstream, context, login, environment_.process.resolver,
@@ -254,16 +254,10 @@ Result<> Session::refused_by_server(server::Refusal refusal) {
 }
 
 server::LoginContext Session::login_context() const {
-  return {.loop = environment_.loop,
-          .handshakes = environment_.handshakes,
-          .key_cache = environment_.process.key_cache,
-          .message_bytes_max = snapshot_->max_message_bytes,
-          .tally = login_counts_ ? &login_counts_->from_servers : nullptr};
-}
-
-upstream::ServerCount Session::count_server(const std::string& upstream) const {
-  return {environment_.process.metrics.group(upstream::kServerConnections, {upstream}),
-          environment_.worker};
+  server::LoginContext context = environment_.login_context();
+  context.message_bytes_max = snapshot_->max_message_bytes;  // of its own time
+  if (login_counts_) context.tally = &login_counts_->from_servers;
+  return context;
 }
 
 Session::Connected& Session::connect_relay(const route::Decision& decision,

@@ -8,7 +8,6 @@ namespace trunkline::session {
 
 using pool::ServerStatements;
 using sql::StatementKind;
-using Kind = Rewriting::Step::Kind;
 
 namespace {
 
@@ -86,7 +85,7 @@ void Rewriter::prepare(const sql::Statement& statement) {
   Rewriting::Number number = place_.server.reserve();
   if (of_ == Of::query) place_.server.put(prepared, number, place_.ddl_epoch);
   rename(statement, number);
-  made_->steps.push_back({.kind = Kind::prepares,
+  made_->steps.push_back({.kind = Rewriting::Step::Kind::prepares,
                           .after = index_,
                           .name = statement.name.text,
                           .statement = prepared,
@@ -120,7 +119,7 @@ void Rewriter::deallocate(const sql::Statement& statement) {
   Rewriting::Number number = number_of(prepared, statement);
   rename(statement, number);
   if (of_ == Of::query) place_.server.retire(*prepared);
-  made_->steps.push_back({.kind = Kind::deallocates,
+  made_->steps.push_back({.kind = Rewriting::Step::Kind::deallocates,
                           .after = index_,
                           .name = statement.name.text,
                           .statement = std::move(prepared),
@@ -160,7 +159,7 @@ void Rewriter::run_behind(const sql::Statement& statement, const std::string& sq
     return;
   }
   made_->edits.insert(statement.span.offset + statement.span.length, "; " + sql);
-  made_->steps.push_back({.kind = Kind::inserted, .after = index_ + 1});
+  made_->steps.push_back({.kind = Rewriting::Step::Kind::inserted, .after = index_ + 1});
 }
 
 pool::StatementPtr Rewriter::find(const std::string& name) const {
@@ -180,8 +179,10 @@ Rewriting::Number Rewriter::number_of(const pool::StatementPtr& prepared,
   }
   made_->edits.insert(statement.span.offset,
                       prepare(*prepared, ServerStatements::name_of(number)) + "; ");
-  made_->steps.push_back(
-      {.kind = Kind::inserted, .after = index_, .statement = prepared, .number = number});
+  made_->steps.push_back({.kind = Rewriting::Step::Kind::inserted,
+                          .after = index_,
+                          .statement = prepared,
+                          .number = number});
   return number;
 }
 
@@ -208,7 +209,7 @@ std::string Rewriter::prepare(const pool::Statement& statement, std::string_view
 void Rewriter::undo(const Rewriting& rewriting, ServerStatements& server) {
   for (size_t i = rewriting.done; i < rewriting.steps.size(); ++i) {
     const Rewriting::Step& step = rewriting.steps[i];
-    if (step.kind == Kind::deallocates || step.statement == nullptr) continue;
+    if (step.kind == Rewriting::Step::Kind::deallocates || step.statement == nullptr) continue;
     server.erase(*step.statement, step.number);
   }
 }

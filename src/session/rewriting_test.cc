@@ -10,7 +10,7 @@
 namespace trunkline::session {
 namespace {
 
-using Kind = Rewriting::Step::Kind;
+using StepKind = Rewriting::Step::Kind;
 
 class RewriterTest : public testing::Test {
  protected:
@@ -38,8 +38,8 @@ class RewriterTest : public testing::Test {
   void run(std::string_view text) {
     query(text);
     for (const Rewriting::Step& step : made->steps) {
-      if (step.kind == Kind::prepares) clients[step.name] = step.statement;
-      if (step.kind == Kind::deallocates) clients.erase(step.name);
+      if (step.kind == StepKind::prepares) clients[step.name] = step.statement;
+      if (step.kind == StepKind::deallocates) clients.erase(step.name);
     }
     made->done = made->steps.size();
   }
@@ -77,7 +77,7 @@ TEST_F(RewriterTest, what_is_missing_is_prepared_in_the_same_text) {
             "BEGIN; PREPARE trunkline_3(int) AS SELECT $1; EXECUTE trunkline_3(1); "
             "PREPARE trunkline_4 AS SELECT 2; EXECUTE trunkline_4; EXECUTE trunkline_3(2)");
   ASSERT_EQ(made->steps.size(), 2u);
-  EXPECT_EQ(made->steps[0].kind, Kind::inserted);
+  EXPECT_EQ(made->steps[0].kind, StepKind::inserted);
   EXPECT_EQ(made->steps[0].after, 1u);
   EXPECT_EQ(made->steps[1].after, 2u);
   // An error has come before the second.
@@ -140,7 +140,7 @@ TEST_F(RewriterTest, what_is_not_there_any_more_can_be_dropped_whatever_became_o
   server.clear();
   EXPECT_EQ(query("DEALLOCATE p"), "PREPARE trunkline_2 AS SELECT; DEALLOCATE trunkline_2");
   ASSERT_EQ(made->steps.size(), 2u);
-  EXPECT_EQ(made->steps[1].kind, Kind::deallocates);
+  EXPECT_EQ(made->steps[1].kind, StepKind::deallocates);
   EXPECT_EQ(made->steps[1].name, "p");
   EXPECT_EQ(made->steps[1].after, 0u);
 }

@@ -10,6 +10,9 @@ The release binary is build/release/trunkline.
 TEXT
 }
 
+# What was compiled in one checkout serves the others: paths count from the checkout's own folder.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=yes
+
 # build_preset PRESET [TARGET...]: configure when needed, then build.
 build_preset() {
   local preset=$1

@@ -15,7 +15,8 @@ Installs what is needed, builds, and runs every part but the last, or the parts 
   --fuzz     every fuzzer for N seconds (default 5) over the kept corpus
   --soak     100,000 clients that break off, 2,000 that mean harm; only when it is named
 
--k EXPRESSION goes to pytest, and as a regular expression to CTest. All parts run also when one
+-k EXPRESSION goes to pytest, and as a regular expression to CTest, which knows single tests in the
+release build and a module's tests as one (`pool_test`) under a sanitizer. All parts run also when one
 fails; the runners' own summary lines come last.
 TEXT
 }
