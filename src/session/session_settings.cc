@@ -1,6 +1,5 @@
 #include "session/session_settings.h"
 
-#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -33,9 +32,9 @@ const pool::SettingsPtr& SessionSettings::of_meaning() {
       "transaction_timeout",
       "work_mem",
       "default_transaction_read_only"};
-  if (meaning_of_ == current_) return meaning_;
-  meaning_of_ = current_;
-  pool::Settings kept = copy_of(current_);
+  if (meaning_of_ == current()) return meaning_;
+  meaning_of_ = current();
+  pool::Settings kept = copy_of(current());
   for (std::string_view name : kWithoutMeaning) kept.reset(name);
   meaning_ = kept.empty() ? nullptr : std::make_shared<const pool::Settings>(std::move(kept));
   return meaning_;
@@ -62,59 +61,45 @@ void SessionSettings::on_completed(const sql::Statement& statement, std::string_
       break;
     case Kind::reset_all: {
       // The role is left as it is (guc.c: GUC_NO_RESET_ALL).
-      const std::string* role = find_in(current_, "role");
+      const std::string* role = find_in(current(), "role");
       pool::Settings settings = copy_of(startup_);
       if (role != nullptr) settings.set("role", *role);
-      current_ = std::make_shared<const pool::Settings>(std::move(settings));
+      settings_.current() = std::make_shared<const pool::Settings>(std::move(settings));
       server_differs_ |= startup_ != nullptr && !startup_->empty();
       break;
     }
     case Kind::discard_all:
-      current_ = startup_;
+      settings_.current() = startup_;
       server_differs_ |= startup_ != nullptr && !startup_->empty();
       break;
-    case Kind::savepoint:
-      savepoints_.push_back({std::string(statement.name.text), current_});
-      break;
-    case Kind::release:
-      release(statement.name.text);
-      break;
-    case Kind::rollback_to:
-      roll_back_to(statement.name.text);
-      break;
-    case Kind::commit:
-    case Kind::rollback:
-    case Kind::prepare_transaction:
-      // COMMIT of a failed transaction is answered with the tag ROLLBACK.
-      end_transaction(tag != "ROLLBACK");
-      break;
     default:
+      settings_.on_completed(statement, tag);
       break;
   }
 }
 
 void SessionSettings::learn(pool::Settings settings) {
-  for (const auto& [name, value] : copy_of(current_)) {
+  for (const auto& [name, value] : copy_of(current())) {
     if (name.contains('.') && settings.find(name) == nullptr) settings.set(name, value);
   }
-  committed_ = current_ = std::make_shared<const pool::Settings>(std::move(settings));
+  settings_.reset(std::make_shared<const pool::Settings>(std::move(settings)));
 }
 
 void SessionSettings::on_reported(std::string_view name, std::string_view value) {
-  const std::string* is = find_in(current_, name);
+  const std::string* is = find_in(current(), name);
   if (is == nullptr || *is == value) return;
   std::string canonical(value);
   set(name, &canonical);
 }
 
 void SessionSettings::on_error(bool in_block) {
-  if (!in_block) end_transaction(false);
+  if (!in_block) settings_.roll_back();
 }
 
 void SessionSettings::set(std::string_view name, const std::string* value) {
-  pool::Settings settings = copy_of(current_);
+  pool::Settings settings = copy_of(current());
   settings.set(name, *value);
-  current_ = std::make_shared<const pool::Settings>(std::move(settings));
+  settings_.current() = std::make_shared<const pool::Settings>(std::move(settings));
 }
 
 void SessionSettings::set_characteristics(const sql::TransactionModes& modes) {
@@ -134,37 +119,13 @@ void SessionSettings::set_characteristics(const sql::TransactionModes& modes) {
 }
 
 void SessionSettings::reset(std::string_view name) {
-  pool::Settings settings = copy_of(current_);
+  pool::Settings settings = copy_of(current());
   settings.reset(name);
   if (const std::string* at_startup = find_in(startup_, name)) {
     settings.set(name, *at_startup);
     server_differs_ = true;
   }
-  current_ = std::make_shared<const pool::Settings>(std::move(settings));
-}
-
-// The last of that name counts; those made after it are gone.
-void SessionSettings::roll_back_to(std::string_view name) {
-  auto found = std::find_if(savepoints_.rbegin(), savepoints_.rend(),
-                            [&](const Savepoint& each) { return each.name == name; });
-  if (found == savepoints_.rend()) return;
-  current_ = found->settings;
-  savepoints_.erase(found.base(), savepoints_.end());
-}
-
-void SessionSettings::release(std::string_view name) {
-  auto found = std::find_if(savepoints_.rbegin(), savepoints_.rend(),
-                            [&](const Savepoint& each) { return each.name == name; });
-  if (found != savepoints_.rend()) savepoints_.erase(std::prev(found.base()), savepoints_.end());
-}
-
-void SessionSettings::end_transaction(bool committed) {
-  if (committed) {
-    committed_ = current_;
-  } else {
-    current_ = committed_;
-  }
-  savepoints_.clear();
+  settings_.current() = std::make_shared<const pool::Settings>(std::move(settings));
 }
 
 }  // namespace trunkline::session

@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "pool/settings.h"
+#include "session/transactional.h"
 #include "sql/statement.h"
 
 namespace trunkline::session {
@@ -18,9 +18,9 @@ class SessionSettings {
  public:
   // `startup` is what RESET goes back to.
   explicit SessionSettings(pool::SettingsPtr startup)
-      : startup_(std::move(startup)), committed_(startup_), current_(startup_) {}
+      : startup_(std::move(startup)), settings_(startup_) {}
 
-  const pool::SettingsPtr& current() const { return current_; }
+  const pool::SettingsPtr& current() const { return settings_.current(); }
   const pool::SettingsPtr& startup() const { return startup_; }
   // Of these, those that may decide what a statement means when it is prepared.
   const pool::SettingsPtr& of_meaning();
@@ -42,30 +42,17 @@ class SessionSettings {
   // Code that is not seen has set it.
   void on_set_unseen(std::string_view name, const std::string& value) { set(name, &value); }
   // ReadyForQuery outside of a transaction.
-  void on_idle() {
-    committed_ = current_;
-    savepoints_.clear();
-  }
+  void on_idle() { settings_.commit(); }
 
  private:
-  struct Savepoint {
-    std::string name;
-    pool::SettingsPtr settings;
-  };
-
   void set(std::string_view name, const std::string* value);
   void set_characteristics(const sql::TransactionModes& modes);
   void reset(std::string_view name);
-  void roll_back_to(std::string_view name);
-  void release(std::string_view name);
-  void end_transaction(bool committed);
 
   pool::SettingsPtr startup_;
-  pool::SettingsPtr committed_;
-  pool::SettingsPtr current_;
+  Transactional<pool::SettingsPtr> settings_;
   pool::SettingsPtr meaning_;  // of `meaning_of_`
   pool::SettingsPtr meaning_of_;
-  std::vector<Savepoint> savepoints_;
   bool server_differs_ = false;
 };
 
