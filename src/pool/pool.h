@@ -181,7 +181,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void renew(Desk& desk);
   // From now on `successor` serves: who waits here goes over to it, idle connections are closed,
   // others when they are given back. Any thread; once.
-  void retire(PoolPtr successor);
+  void retire(const PoolPtr& successor);
   // The pool that has taken over, or null. Without a lock while there is none.
   PoolPtr successor() const;
   // At the end of the worker.
