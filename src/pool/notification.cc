@@ -1,6 +1,7 @@
 #include "pool/notification.h"
 
 #include "base/bytes.h"
+#include "sql/literal.h"
 #include "wire/builders.h"
 #include "wire/protocol.h"
 
@@ -15,13 +16,8 @@ std::optional<ServerNotification> parse_notification(std::string_view body) {
   return ServerNotification{*process_id, *channel, *payload};
 }
 
-void append_channel_statement(std::string& sql, std::string_view verb, std::string_view channel) {
-  sql.append(verb).append(" \"");
-  for (char each : channel) {
-    if (each == '"') sql += '"';
-    sql += each;
-  }
-  sql += "\";";
+void append_channel_statement(std::string& text, std::string_view verb, std::string_view channel) {
+  text.append(verb).append(" ").append(sql::quote_identifier(channel)).append(";");
 }
 
 NotificationPtr make_notification(const ServerNotification& from, uint32_t process_id) {

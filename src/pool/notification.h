@@ -28,7 +28,7 @@ struct ServerNotification {
 std::optional<ServerNotification> parse_notification(std::string_view body);
 
 // `verb` is LISTEN or UNLISTEN; with a semicolon.
-void append_channel_statement(std::string& sql, std::string_view verb, std::string_view channel);
+void append_channel_statement(std::string& text, std::string_view verb, std::string_view channel);
 
 // As a client is told of it, with the process id that the sender's client knows as its own.
 NotificationPtr make_notification(const ServerNotification& from, uint32_t process_id);

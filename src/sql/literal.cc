@@ -55,20 +55,28 @@ std::string quote_names(std::string_view list) {
   return quoted.empty() ? "''" : quoted;
 }
 
-std::string quote_name(std::string_view name) {
-  std::string quoted = "\"";
-  for (char each : name) {
-    if (each == '"') quoted += '"';
-    if (each == '.') {
-      quoted += "\".\"";
-    } else {
-      quoted += each;
-    }
+// Each of its parts is a name.
+std::string quote_setting(std::string_view name) {
+  std::string quoted;
+  for (;;) {
+    size_t dot = name.find('.');
+    quoted += quote_identifier(name.substr(0, dot));
+    if (dot == std::string_view::npos) return quoted;
+    quoted += '.';
+    name.remove_prefix(dot + 1);
   }
-  return quoted + '"';
 }
 
 }  // namespace
+
+std::string quote_identifier(std::string_view name) {
+  std::string quoted = "\"";
+  for (char each : name) {
+    if (each == '"') quoted += each;
+    quoted += each;
+  }
+  return quoted + '"';
+}
 
 std::string quote_literal(std::string_view value) {
   std::string quoted = value.contains('\\') ? "E'" : "'";
@@ -81,7 +89,7 @@ std::string quote_literal(std::string_view value) {
 
 std::string setting_assignment(std::string_view name, std::string_view value) {
   bool is_list = std::ranges::find(kListsOfNames, name) != kListsOfNames.end();
-  return quote_name(name) + " TO " + (is_list ? quote_names(value) : quote_literal(value));
+  return quote_setting(name) + " TO " + (is_list ? quote_names(value) : quote_literal(value));
 }
 
 }  // namespace trunkline::sql

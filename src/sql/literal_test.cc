@@ -11,6 +11,10 @@ TEST(Literal, is_read_the_same_in_both_kinds_of_strings) {
   EXPECT_EQ(quote_literal("a\\b"), "E'a\\\\b'");
 }
 
+TEST(Literal, of_a_name_keeps_its_letters) {
+  EXPECT_EQ(quote_identifier("Mixed \"x\".y"), "\"Mixed \"\"x\"\".y\"");
+}
+
 TEST(Literal, of_a_setting_is_one_constant) {
   EXPECT_EQ(setting_assignment("datestyle", "ISO, DMY"), "\"datestyle\" TO 'ISO, DMY'");
   EXPECT_EQ(setting_assignment("my.tenant", "7"), "\"my\".\"tenant\" TO '7'");
