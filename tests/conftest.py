@@ -14,6 +14,7 @@ from typing import Callable, Dict, Iterator, List
 import pytest
 
 from lib.certs import TestCertificates
+from lib.pgwire import Wire, connect
 from lib.postgres import Cluster, Template, password_of
 from lib.processes import free_port
 from lib.transcript import NORMALISATIONS
@@ -178,6 +179,19 @@ def pooled(proxy_factory: ProxyFactory, filled: Cluster) -> ProxyFactory:
                              users=[{"name": name, "password": password_of(name)}
                                     for name in ("bob", "alice", "trusty")], **more)
     return make
+
+
+@pytest.fixture
+def session() -> Iterator[Callable[[Proxy], Wire]]:
+    """Makes a session of bob's, which is closed when the test is over."""
+    opened = []
+
+    def make(front: Proxy) -> Wire:
+        opened.append(connect(front, user="bob", database="tenant"))
+        return opened[-1]
+    yield make
+    for wire in opened:
+        wire.close()
 
 
 def listener(made: TestCertificates, mode: str = "allow", **more) -> dict:

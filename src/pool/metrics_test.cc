@@ -6,55 +6,11 @@
 #include <string>
 
 #include "observe/prometheus.h"
+#include "pool/pool_for_tests.h"
 #include "pool/registry.h"
 
 namespace trunkline::pool {
 namespace {
-
-// A worker where a login succeeds when the test says so.
-class FakeDesk final : public Desk {
- public:
-  uint32_t worker() const override { return 0; }
-  Instant now() const override { return time; }
-  void post(std::move_only_function<void()> action) override { action(); }
-  void open(PoolPtr pool) override { opening.push_back(std::move(pool)); }
-  void pack(Connection&) override {}
-  void unpack(Connection&) override {}
-  bool is_alive(Connection&) override { return alive; }
-  void listen(PoolPtr, ListenerPtr) override {}
-  void close(ConnectionPtr) override {}
-
-  ConnectionPtr connection(const Pool& pool) const {
-    auto made = std::make_unique<Connection>();
-    made->generation = pool.generation();
-    return made;
-  }
-
-  std::vector<PoolPtr> opening;
-  Instant time{1000s};
-  bool alive = true;
-};
-
-class FakeRequest final : public Request {
- public:
-  using Request::Request;
-  ConnectionPtr connection;
-
- private:
-  void on_granted(ConnectionPtr granted) override { connection = std::move(granted); }
-  void on_place(Place) override {}
-  void on_refused(const server::Refusal&) override {}
-  void on_moved(PoolPtr) override {}
-};
-
-upstream::UpstreamPtr upstream_named(const std::string& name) {
-  tls::Findings findings;
-  config::ServerTls without_tls{.mode = config::ServerTlsMode::disable};
-  upstream::CompiledTls tls{.context = tls::ServerContext::compile(without_tls, "tls", findings),
-                            .files = {}};
-  return std::make_shared<upstream::Upstream>(name, config::Upstream{}, std::move(tls),
-                                              std::vector<std::shared_ptr<upstream::Health>>{});
-}
 
 class PoolMetricsTest : public testing::Test {
  protected:
@@ -70,7 +26,7 @@ class PoolMetricsTest : public testing::Test {
 
   observe::Registry metrics{1};
   Ledger ledger;
-  FakeDesk desk;
+  PlainDesk desk;
   Registry pools{ledger, 1, &metrics};
   upstream::UpstreamPtr main = upstream_named("main");
 };

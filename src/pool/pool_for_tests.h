@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -73,6 +74,41 @@ class FakeDesk : public Desk {
  private:
   uint32_t number_;
 };
+
+// The only worker: its mail is read at once, and all that it holds is alive unless the test says
+// otherwise.
+class PlainDesk final : public Desk {
+ public:
+  uint32_t worker() const override { return 0; }
+  Instant now() const override { return time; }
+  void post(std::move_only_function<void()> action) override { action(); }
+  void open(PoolPtr pool) override { opening.push_back(std::move(pool)); }
+  void pack(Connection&) override {}
+  void unpack(Connection&) override {}
+  bool is_alive(Connection&) override { return alive; }
+  void listen(PoolPtr, ListenerPtr) override {}
+  void close(ConnectionPtr) override {}
+
+  ConnectionPtr connection(const Pool& pool) const {
+    auto made = std::make_unique<Connection>();
+    made->generation = pool.generation();
+    return made;
+  }
+
+  std::vector<PoolPtr> opening;
+  Instant time{1000s};
+  bool alive = true;
+};
+
+// An upstream without servers.
+inline upstream::UpstreamPtr upstream_named(const std::string& name) {
+  tls::Findings findings;
+  config::ServerTls without_tls{.mode = config::ServerTlsMode::disable};
+  upstream::CompiledTls tls{.context = tls::ServerContext::compile(without_tls, "tls", findings),
+                            .files = {}};
+  return std::make_shared<upstream::Upstream>(name, config::Upstream{}, std::move(tls),
+                                              std::vector<std::shared_ptr<upstream::Health>>{});
+}
 
 class FakeRequest : public Request {
  public:

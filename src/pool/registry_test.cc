@@ -1,36 +1,11 @@
 #include "pool/registry.h"
 
-#include <gtest/gtest.h>
-#include <memory>
 #include <string>
+
+#include "pool/pool_for_tests.h"
 
 namespace trunkline::pool {
 namespace {
-
-// A worker where every login succeeds when the test says so.
-class FakeDesk final : public Desk {
- public:
-  uint32_t worker() const override { return 0; }
-  Instant now() const override { return {}; }
-  void post(std::move_only_function<void()> action) override { action(); }
-  void open(PoolPtr pool) override { opening.push_back(std::move(pool)); }
-  void pack(Connection&) override {}
-  void unpack(Connection&) override {}
-  bool is_alive(Connection&) override { return true; }
-  void listen(PoolPtr, ListenerPtr) override {}
-  void close(ConnectionPtr) override {}
-
-  std::vector<PoolPtr> opening;
-};
-
-upstream::UpstreamPtr upstream_named(const std::string& name) {
-  tls::Findings findings;
-  config::ServerTls without_tls{.mode = config::ServerTlsMode::disable};
-  upstream::CompiledTls tls{.context = tls::ServerContext::compile(without_tls, "tls", findings),
-                            .files = {}};
-  return std::make_shared<upstream::Upstream>(name, config::Upstream{}, std::move(tls),
-                                              std::vector<std::shared_ptr<upstream::Health>>{});
-}
 
 class RegistryTest : public testing::Test {
  protected:
@@ -50,7 +25,7 @@ class RegistryTest : public testing::Test {
   }
 
   Ledger ledger;
-  FakeDesk desk;
+  PlainDesk desk;
   Registry registry{ledger, 1};
   upstream::UpstreamPtr main = upstream_named("main");
 };

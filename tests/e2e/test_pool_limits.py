@@ -17,19 +17,6 @@ PID = "select pg_backend_pid()"
 LABELS = 'route="all",database="tenant",user="bob"'
 
 
-@pytest.fixture
-def session():
-    """Makes a session of bob's."""
-    opened = []
-
-    def make(front):
-        opened.append(connect(front, user="bob", database="tenant"))
-        return opened[-1]
-    yield make
-    for wire in opened:
-        wire.close()
-
-
 def pool_metric(front, name, more=""):
     return front.metrics()[f"trunkline_pool_{name}{{{LABELS}{more}}}"]
 

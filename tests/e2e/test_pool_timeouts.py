@@ -5,7 +5,7 @@ import time
 import pytest
 
 from lib import pgwire
-from lib.pgwire import WireError, connect
+from lib.pgwire import WireError
 from lib.processes import wait_until
 
 PID = "select pg_backend_pid()"
@@ -22,19 +22,6 @@ def ends_with(wire, sqlstate, words):
     error = error_of(wire.read_to_end())
     assert error.sqlstate() == sqlstate and words in str(error.fields()), error.fields()
     assert error.fields()["S"] == "FATAL"
-
-
-@pytest.fixture
-def session(pooled):
-    """Makes a session of a pool of one connection."""
-    opened = []
-
-    def make(front):
-        opened.append(connect(front, user="bob", database="tenant"))
-        return opened[-1]
-    yield make
-    for wire in opened:
-        wire.close()
 
 
 def test_a_query_that_takes_too_long_is_cancelled_and_the_session_goes_on(pooled, session, filled):
