@@ -18,6 +18,7 @@
 #include "pool/pool.h"
 #include "pool/registry.h"
 #include "route/table.h"
+#include "server/connection.h"
 #include "session/cancel_registry.h"
 #include "session/metrics.h"
 #include "session/peer_user.h"
@@ -25,6 +26,7 @@
 #include "tls/context.h"
 #include "tls/handshake_gate.h"
 #include "upstream/resolve.h"
+#include "upstream/server_count.h"
 #include "upstream/set.h"
 
 // What a session stands on: the process, its worker, and the configuration at the time of its
@@ -91,6 +93,18 @@ struct Environment {
   pool::Desk& desk;
   StatementCache& statements;
   std::shared_ptr<const Snapshot> snapshot;
+
+  // For logins to servers, as the configuration is now.
+  server::LoginContext login_context() const {
+    return {.loop = loop,
+            .handshakes = handshakes,
+            .key_cache = process.key_cache,
+            .message_bytes_max = snapshot->max_message_bytes};
+  }
+  // A connection to that upstream, in the gauge.
+  upstream::ServerCount count_server(const std::string& upstream) const {
+    return {process.metrics.group(upstream::kServerConnections, {upstream}), worker};
+  }
 };
 
 }  // namespace trunkline::session

@@ -41,7 +41,8 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
 
   server::LoginContext context = login_context();
   // A stranger's name is counted under once there is a server of that name.
-  std::optional<upstream::ServerCount> counted(count_server(decision.upstream->configured_name()));
+  std::optional<upstream::ServerCount> counted(
+      environment_.count_server(decision.upstream->configured_name()));
   Instant connect_began = environment_.loop.now();
   // After an SSLRequest the client has its 'S' from us; the server's is read there, and nothing
   // behind it.
@@ -51,7 +52,7 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
                                             false);
   if (!opened) co_return fail(std::move(opened.error()));
   if (!*opened) co_return fail(unheard(std::move(opened->error().error)));
-  counted.emplace(count_server(decision.upstream->name()));
+  counted.emplace(environment_.count_server(decision.upstream->name()));
   server::Connection connection{.stream = std::move((*opened)->stream),
                                 .endpoint = std::move((*opened)->endpoint)};
   Connected& connected = connect_relay(decision, std::move(connection), std::move(*counted),

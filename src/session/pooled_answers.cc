@@ -342,65 +342,6 @@ void PooledMachine::end_running() {
   statement_ = 0;
 }
 
-PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::string_view body) {
-  bool guard = entry.swallow() && entry.owner == 0;
-  undo_changes(entry.request);
-  block_failed_ = in_block_;
-  settings_.on_error(in_block_);
-  if (notifications_ != nullptr) notifications_->on_error(in_block_);
-  to_be_told_ = true;
-  if (guard) {
-    pool::guard_failed(*server_);
-    guard_failed_ = true;
-  }
-  // Of what was sent ahead of a Query, which the server skips now: it brings no Sync.
-  if (entry.swallow()) wants_sync_ = wants_ready_ && server_->queue.empty();
-  bool replaces = entry.replaced();
-  if (replaces) {
-    replacement_ = mistakes_.empty() ? std::string() : std::move(mistakes_.front());
-  } else {
-    bool of_text =
-        !entry.swallow() && (entry.request == Request::query || entry.request == Request::execute);
-    replaces = tells_our_ways(body, of_text ? rewriting() : nullptr);
-  }
-  forget_running();
-  return replaces || reword_cancel(body) ? Fate::replace : Fate::pass;
-}
-
-// Names that the client has never heard of become its own again, and a place in a text that of the
-// client's own text.
-bool PooledMachine::tells_our_ways(std::string_view body, const Rewriting* rewriting) {
-  static constexpr std::string_view kOurs = "\"trunkline_";
-  replacement_.clear();
-  if (!body.ends_with(std::string_view("\0\0", 2))) return false;  // not all of it is here
-  std::string fields;
-  for (std::string_view left = body; left.size() > 1;) {
-    std::string_view field = left.substr(0, left.find('\0'));
-    left.remove_prefix(std::min(field.size() + 1, left.size()));
-    size_t at = field.find(kOurs);
-    size_t end = at == std::string_view::npos ? at : field.find('"', at + 1);
-    if (end != std::string_view::npos) {
-      std::string_view name;
-      if (rewriting != nullptr) name = rewriting->client_name(field.substr(at + 1, end - at - 1));
-      if (name.empty() && named_done_ < named_.size()) name = named_[named_done_];
-      if (!name.empty()) {
-        fields.append(field.substr(0, at + 1)).append(name).append(field.substr(end)) += '\0';
-        continue;
-      }
-    }
-    if (field.starts_with('P') && rewriting != nullptr) {
-      std::optional<uint64_t> place = place_for_client(field.substr(1), *rewriting);
-      if (place) fields.append("P" + std::to_string(*place)) += '\0';
-      continue;
-    }
-    fields.append(field) += '\0';
-  }
-  fields += '\0';
-  if (fields == body) return false;
-  wire::MessageBuilder(replacement_, type::kErrorResponse).bytes(fields);
-  return true;
-}
-
 PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   wants_ready_ = timed_out_ = false;
   in_block_ = status != TransactionStatus::idle;

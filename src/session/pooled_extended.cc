@@ -228,21 +228,4 @@ bool PooledMachine::is_prepared(std::string_view name, const pool::Statement& st
   return server_->statements.find(statement) != pool::ServerStatements::kNone;
 }
 
-// A statement that this connection does not know yet: in a failed transaction it would not run.
-PooledMachine::Verdict PooledMachine::fail_aborted(std::string_view& input, Pieces& out) {
-  let_fail("25P02",
-           "current transaction is aborted, commands ignored until end of transaction block", out);
-  skip(input);
-  return Verdict::go_on;
-}
-
-PooledMachine::Verdict PooledMachine::fail_without(std::string_view name, std::string_view& input,
-                                                   Pieces& out) {
-  std::string which = name.empty() ? "unnamed prepared statement"
-                                   : "prepared statement \"" + std::string(name) + "\"";
-  let_fail("26000", which + " does not exist", out);
-  skip(input);
-  return Verdict::go_on;
-}
-
 }  // namespace trunkline::session

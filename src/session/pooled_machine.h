@@ -199,8 +199,6 @@ class PooledMachine {
   Portal* portal_named(std::string_view name);
   bool is_failed() const;
   bool is_prepared(std::string_view name, const pool::Statement& statement);
-  Verdict fail_aborted(std::string_view& input, Pieces& out);
-  Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
 
   // pooled_pins.cc
   static Pins foreseen_pins(const sql::TextFacts& facts);
@@ -221,7 +219,6 @@ class PooledMachine {
   Verdict refuse_query(const Error& error, std::string_view& input, Pieces& out);
   Verdict refuse_parse(const Error& error, std::string_view& input, Pieces& out);
   Verdict refuse_execute(const Error& error, std::string_view& input, Pieces& out);
-  bool reword_cancel(std::string_view body);
   void refuse_open_block(wire::TransactionStatus status);
 
   // pooled_statements.cc
@@ -231,8 +228,6 @@ class PooledMachine {
   std::string add_to_server(const pool::StatementPtr& statement, Pieces& out);
   void close_evicted(Pieces& out);
   void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
-  void let_fail(std::string_view sqlstate, const std::string& message, Pieces& out);
-  void let_fail(std::string error_response, Pieces& out);
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
   void note_sent(const sql::TextFacts& facts, const Rewriting* rewriting = nullptr);
@@ -251,7 +246,6 @@ class PooledMachine {
   }
   bool completes_inserted();
   void on_step_completed();
-  std::optional<uint64_t> place_for_client(std::string_view place, const Rewriting& of) const;
 
   // pooled_answers.cc
   Fate on_answer(char type, std::string_view body);
@@ -270,8 +264,6 @@ class PooledMachine {
   void forget_running();
   void end_running();
   void note_ddl();
-  Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
-  bool tells_our_ways(std::string_view body, const Rewriting* rewriting);
   Fate on_ready(wire::TransactionStatus status);
   void take_due(Pieces& out);
   void update_syntax();
@@ -287,6 +279,16 @@ class PooledMachine {
   Fate on_notification_response(std::string_view body);
   bool waits_for_listener() const;
   void end_listening_unit();
+
+  // pooled_errors.cc
+  Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
+  bool reword(std::string_view body, const Rewriting* rewriting);
+  std::string with_client_names(std::string_view text, const Rewriting* rewriting) const;
+  std::optional<uint64_t> place_for_client(std::string_view place, const Rewriting& of) const;
+  void let_fail(std::string_view sqlstate, const std::string& message, Pieces& out);
+  void let_fail(std::string error_response, Pieces& out);
+  Verdict fail_aborted(std::string_view& input, Pieces& out);
+  Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
 
   // pooled_own.cc
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);

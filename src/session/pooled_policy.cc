@@ -109,20 +109,4 @@ void PooledMachine::refuse_open_block(TransactionStatus status) {
   tally_.on_transaction_taken_back(now_);
 }
 
-// The server cannot know who has asked for the cancel, nor why.
-bool PooledMachine::reword_cancel(std::string_view body) {
-  if (!timed_out_ || wire::ErrorFields(body).sqlstate() != sqlstate::kQueryCanceled) return false;
-  replacement_.clear();
-  wire::MessageBuilder message(replacement_, wire::server_message::kErrorResponse);
-  for (std::string_view rest = body; rest.size() > 1 && rest[0] != '\0';) {
-    std::string_view field = rest.substr(0, std::min(rest.find('\0'), rest.size()));
-    rest.remove_prefix(std::min(field.size() + 1, rest.size()));
-    bool says = field[0] == 'M';
-    message.byte(field[0]).c_string(says ? "canceling statement due to statement timeout"
-                                         : field.substr(1));
-  }
-  message.byte('H').c_string(R"(The limit is "query_timeout" of the "pool".)").byte('\0');
-  return true;
-}
-
 }  // namespace trunkline::session

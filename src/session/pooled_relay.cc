@@ -163,7 +163,7 @@ bool PooledRelay::need_server() {
     return true;
   }
   stash_input();
-  deadline_.start(waiter_.loop().now() + pool_->destination().settings()->wait_timeout);
+  deadline_.start(waiter_.loop().now() + pool_->destination().wait_timeout());
   pool_->wait(*this);
   return server_ != nullptr;
 }

@@ -11,7 +11,6 @@ namespace trunkline::session {
 using sql::StatementKind;
 using wire::Request;
 using wire::ResponseQueue;
-using Kind = Rewriting::Step::Kind;
 
 bool PooledMachine::is_rewritten(const sql::TextFacts& facts) const {
   bool has_startup = settings_.startup() != nullptr && !settings_.startup()->empty();
@@ -44,13 +43,9 @@ pool::StatementPtr PooledMachine::rewritten(const pool::StatementPtr& statement,
   if (is_failed() || !is_rewritten(*statement->facts)) return statement;
   rewriting = rewrite(Rewriter::Of::parse, statement->text(), *statement->facts, out);
   if (rewriting->edits.empty()) return statement;
-  auto changed = std::make_shared<pool::Statement>();
-  changed->parse = rewriting->edits.apply(statement->text());
-  changed->parse += statement->parse.substr(statement->text().size());
-  changed->settings = statement->settings;
-  changed->facts = statement->facts;
-  changed->hash = std::hash<std::string>{}(changed->parse);
-  return changed;
+  std::string body = rewriting->edits.apply(statement->text());
+  body += statement->parse.substr(statement->text().size());
+  return cache_.get(body, statement->settings, syntax_);
 }
 
 // A Query's text has changed all this as it was looked at: nothing comes between.
@@ -61,7 +56,7 @@ void PooledMachine::execute_rewritten(Rewriting& rewriting, const sql::TextFacts
   bool drops_all = facts.kinds().has_any_of(kDropAll);
   if (drops_all) server_->statements.expire();
   for (const Rewriting::Step& step : rewriting.steps) {
-    if (step.kind == Kind::prepares) {
+    if (step.kind == Rewriting::Step::Kind::prepares) {
       server_->statements.put(step.statement, step.number, ddl_epoch());
     } else {
       server_->statements.retire(*step.statement);
@@ -92,7 +87,7 @@ void PooledMachine::run_sql(std::string_view sql, const pool::StatementPtr& make
 bool PooledMachine::completes_inserted() {
   Rewriting* current = rewriting();
   const Rewriting::Step* step = current != nullptr ? current->step(statement_) : nullptr;
-  if (step == nullptr || step->kind != Kind::inserted) return false;
+  if (step == nullptr || step->kind != Rewriting::Step::Kind::inserted) return false;
   ++current->done;
   return true;
 }
@@ -102,22 +97,12 @@ void PooledMachine::on_step_completed() {
   const Rewriting::Step* step = current != nullptr ? current->step(statement_) : nullptr;
   if (step == nullptr) return;
   ++current->done;
-  if (step->kind == Kind::prepares) {
+  if (step->kind == Rewriting::Step::Kind::prepares) {
     statements_[step->name] = step->statement;
   } else {
     statements_.erase(step->name);
     server_->statements.was_dropped(step->number);
   }
-}
-
-std::optional<uint64_t> PooledMachine::place_for_client(std::string_view place,
-                                                        const Rewriting& of) const {
-  uint64_t number = 0;
-  std::from_chars(place.data(), place.data() + place.size(), number);
-  const std::string* encoding = told_ ? told_->find("client_encoding") : nullptr;
-  bool utf8 = encoding == nullptr || *encoding == "UTF8";
-  return of.edits.place_before(number, of.text,
-                               utf8 ? sql::Characters::utf8 : sql::Characters::bytes);
 }
 
 }  // namespace trunkline::session

@@ -94,23 +94,6 @@ void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::stri
   out.add(scratch(parse));
 }
 
-// What the server would say to the client it cannot say: it knows other names. So it is given
-// something that fails in the same way, and the client is told in our words.
-void PooledMachine::let_fail(std::string_view sqlstate, const std::string& message, Pieces& out) {
-  wire::ErrorField fields[] = {{'S', "ERROR"}, {'V', "ERROR"}, {'C', sqlstate}, {'M', message}};
-  std::string error;
-  wire::append_error_response(error, fields);
-  let_fail(std::move(error), out);
-}
-
-void PooledMachine::let_fail(std::string error_response, Pieces& out) {
-  mistakes_.push_back(std::move(error_response));
-  std::string bind;
-  wire::append_bind(bind, "", kNoStatement, {});
-  ask(Request::bind, ResponseQueue::kReplaced);
-  out.add(scratch(bind));
-}
-
 void PooledMachine::on_change_confirmed() {
   if (changes_done_ < changes_.size()) ++changes_done_;
 }

@@ -313,7 +313,8 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
   server::LoginContext context = login_context();
   context.tls_attempts = &tls;
   // A stranger's name is counted under once there is a server of that name.
-  std::optional<upstream::ServerCount> counted(count_server(decision.upstream->configured_name()));
+  std::optional<upstream::ServerCount> counted(
+      environment_.count_server(decision.upstream->configured_name()));
   Instant connect_began = environment_.loop.now();
   auto reached =
       co_await while_client_stays(upstream::open(decision.upstream, encryption, context,
@@ -329,7 +330,7 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
     co_return refused_by_server(std::move(opened.error()));
   }
   attribute_login(decision, true);
-  counted.emplace(count_server(decision.upstream->name()));
+  counted.emplace(environment_.count_server(decision.upstream->name()));
 
   const std::string& user = decision.user ? *decision.user : request.packet.user;
   std::string startup = startup_message(request.packet, decision, user);

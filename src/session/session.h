@@ -89,7 +89,6 @@ class Session : public ListNode<Session> {
   Result<> enter_route(const route::Decision& decision, const route::Facts& facts);
   route::Facts route_facts() const;
   server::LoginContext login_context() const;
-  upstream::ServerCount count_server(const std::string& upstream) const;
   void count_server_tls(const route::Decision& decision, server::TlsAttempts attempts);
   Result<> refused_by_server(server::Refusal refusal);
   // What a session with a server connection of its own begins with.

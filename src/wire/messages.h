@@ -25,6 +25,19 @@ class ErrorFields {
 
   // The first field with this code; nullopt when there is none.
   std::optional<std::string_view> get(char code) const;
+  // Each field that is whole: `each(char code, std::string_view text)`. False: the body ends before
+  // the last of them.
+  template <typename Each>
+  bool for_each(Each each) const {
+    ByteReader reader(body_);
+    while (std::optional<char> code = reader.read<char>()) {
+      if (*code == '\0') return true;
+      std::optional<std::string_view> text = reader.read_c_string();
+      if (!text) return false;
+      each(*code, *text);
+    }
+    return false;
+  }
   // From V, which is never translated; servers before 9.6 have only S.
   Severity severity() const;
   std::string_view sqlstate() const { return get('C').value_or(""); }

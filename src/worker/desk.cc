@@ -46,24 +46,14 @@ void Desk::open(pool::PoolPtr pool) {
   environment_.loop.spawn(log_in(std::move(pool)));
 }
 
-upstream::ServerCount Desk::count(const pool::Pool& pool) const {
-  const std::string& upstream = pool.destination().upstream()->name();
-  return {environment_.process.metrics.group(upstream::kServerConnections, {upstream}),
-          environment_.worker};
-}
-
 io::Task<> Desk::log_in(pool::PoolPtr pool) {
   Instant began = now();
   pool::Destination& destination = pool->destination();
   auto connection = std::make_unique<pool::Connection>();
   connection->generation = pool->generation();
-  connection->count.emplace(count(*pool));
-  const session::Snapshot& snapshot = *environment_.snapshot;
-  server::LoginContext context{.loop = environment_.loop,
-                               .handshakes = environment_.handshakes,
-                               .key_cache = environment_.process.key_cache,
-                               .message_bytes_max = snapshot.max_message_bytes};
-  Instant deadline = began + snapshot.login_timeout;
+  connection->count.emplace(environment_.count_server(destination.upstream()->name()));
+  server::LoginContext context = environment_.login_context();
+  Instant deadline = began + environment_.snapshot->login_timeout;
   server::LoginRequest request{.credentials = destination.credentials(),
                                .parameters = {{"database", destination.database()}}};
   std::expected<server::LoggedIn, server::Refusal> server =

@@ -38,7 +38,6 @@ class Desk final : public pool::Desk {
   static constexpr Duration kTendInterval = 1s;
 
   io::Task<> log_in(pool::PoolPtr pool);
-  upstream::ServerCount count(const pool::Pool& pool) const;
   void tend(pool::Pool& pool);
 
   session::Environment& environment_;

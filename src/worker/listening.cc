@@ -222,27 +222,17 @@ void ListeningConnection::on_message(char message, std::string_view body) {
   }
 }
 
-upstream::ServerCount count(const session::Environment& environment, const pool::Pool& pool) {
-  const std::string& upstream = pool.destination().upstream()->name();
-  return {environment.process.metrics.group(upstream::kServerConnections, {upstream}),
-          environment.worker};
-}
-
 io::Task<std::expected<server::LoggedIn, server::Refusal>> log_in(session::Environment& environment,
                                                                   pool::Destination& destination,
                                                                   std::string encoding) {
-  const session::Snapshot& snapshot = *environment.snapshot;
-  server::LoginContext context{.loop = environment.loop,
-                               .handshakes = environment.handshakes,
-                               .key_cache = environment.process.key_cache,
-                               .message_bytes_max = snapshot.max_message_bytes};
+  server::LoginContext context = environment.login_context();
   server::LoginRequest request{.credentials = destination.credentials(),
                                .parameters = {{"database", destination.database()},
                                               {"application_name", "trunkline listener"}}};
   if (!encoding.empty()) request.parameters.emplace_back("client_encoding", std::move(encoding));
   co_return co_await upstream::log_in(destination.upstream(), context, request,
                                       environment.process.resolver,
-                                      environment.loop.now() + snapshot.login_timeout);
+                                      environment.loop.now() + environment.snapshot->login_timeout);
 }
 
 void log_loss(const pool::Destination& destination, std::string_view event,
@@ -275,7 +265,7 @@ io::Task<> keep_listening(session::Environment& environment, pool::PoolPtr pool,
   Channels& channels = listener->channels();
   std::optional<Instant> lost_at;  // and somebody listened then
   while (!channels.idle()) {
-    upstream::ServerCount counted = count(environment, *pool);
+    upstream::ServerCount counted = environment.count_server(destination.upstream()->name());
     auto server = co_await log_in(environment, destination, listener->encoding());
     if (!server) {
       log_loss(destination, "server login of a listener failed", server.error().error.message,
