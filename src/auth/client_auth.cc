@@ -38,16 +38,24 @@ Result<std::string_view> read_password(std::string_view payload) {
 }  // namespace
 
 ClientAuth::ClientAuth(Services services, const HbaVerdict& verdict, ClientIdentity identity)
-    : services_(services),
-      verdict_(verdict),
-      identity_(std::move(identity)),
-      user_(services.config.users.find(identity_.user)) {
-  if (const auto* verifier = user_ ? user_->as<ScramVerifier>() : nullptr) {
+    : services_(services), verdict_(verdict), identity_(std::move(identity)) {
+  use(services.config.users.account(identity_.user));
+}
+
+ClientAuth::ClientAuth(Services services, const HbaVerdict& verdict, ClientIdentity identity,
+                       Account account)
+    : services_(services), verdict_(verdict), identity_(std::move(identity)) {
+  use(std::move(account));
+}
+
+void ClientAuth::use(Account account) {
+  account_ = std::move(account);
+  if (const auto* verifier = stored<ScramVerifier>()) {
     scram_salt_ = verifier->salt;
     scram_iterations_ = verifier->iterations;
   } else {
-    scram_salt_ = services.mock.salt(identity_.user);
-    scram_iterations_ = services.config.users.mock_iterations();
+    scram_salt_ = services_.mock.salt(identity_.user);
+    scram_iterations_ = account_.traits.mock_iterations;
   }
 }
 
@@ -85,9 +93,8 @@ ClientAuth::Step ClientAuth::start() {
 // A rule `md5` asks a user who has a verifier for SCRAM, as PostgreSQL does ("Password
 // Authentication"); so nobody is asked for what most users of this store are.
 ClientAuth::Step ClientAuth::start_md5() {
-  bool scram = user_ == nullptr || user_->as<std::monostate>() != nullptr
-                   ? !services_.config.users.mostly_md5()
-                   : user_->as<ScramVerifier>() != nullptr;
+  bool has_none = account_.user == nullptr || stored<std::monostate>() != nullptr;
+  bool scram = has_none ? !account_.traits.mostly_md5 : stored<ScramVerifier>() != nullptr;
   if (scram) return start_scram();
   state_ = State::md5;
   md5_salt_ = random_bytes(kMd5SaltBytes);
@@ -123,10 +130,35 @@ ClientAuth::Step ClientAuth::on_message(std::string_view payload) {
     case State::fresh:
     case State::deriving_for_password:
     case State::deriving_for_scram:
+    case State::asking_again:
     case State::finished:
       break;
   }
   return violation("unexpected password message");
+}
+
+// A password that is wrong by an old answer may be right by a new one. Whether there is such a user
+// makes no difference.
+ClientAuth::Step ClientAuth::refuse(State checked) {
+  if (!account_.may_be_outdated) return wrong_password();
+  state_ = State::asking_again;
+  checked_ = checked;
+  return AskAgain{};
+}
+
+ClientAuth::Step ClientAuth::on_account(Account fresh) {
+  if (std::exchange(state_, State::finished) != State::asking_again)
+    return violation("unexpected account");
+  fresh.may_be_outdated = false;
+  std::string salt = scram_salt_;
+  uint32_t iterations = scram_iterations_;
+  use(std::move(fresh));
+  plain_keys_.reset();
+  if (checked_ == State::password) return find_password_keys();
+  if (checked_ == State::md5) return check_md5();
+  // A proof is made with the salt that was shown.
+  if (scram_salt_ != salt || scram_iterations_ != iterations) return wrong_password();
+  return find_plain_keys();
 }
 
 Error ClientAuth::unexpected_message(char type) const {
@@ -134,13 +166,17 @@ Error ClientAuth::unexpected_message(char type) const {
                                scram_ ? "SASL" : "password", static_cast<unsigned char>(type)));
 }
 
-// What a password is compared with may cost a key derivation. Where some users have verifiers,
-// everybody's password costs one.
 ClientAuth::Step ClientAuth::on_password(std::string_view payload) {
   Result<std::string_view> password = read_password(payload);
   if (!password) return std::move(password.error());
   password_ = Secret(*password);
-  if (!services_.config.users.holds_verifiers()) return check_password({});
+  return find_password_keys();
+}
+
+// What a password is compared with may cost a key derivation. Where some users have verifiers,
+// everybody's password costs one.
+ClientAuth::Step ClientAuth::find_password_keys() {
+  if (!account_.traits.holds_verifiers) return check_password({});
   if (auto keys = services_.cache.find(password_, scram_salt_, scram_iterations_))
     return check_password(*keys);
   state_ = State::deriving_for_password;
@@ -153,15 +189,15 @@ ClientAuth::Step ClientAuth::check_password(const ScramKeys& keys) {
   Secret sent_md5 = md5_secret(password, identity_.user);
   Digest sent_key = sha256(keys.client_key.reveal());
 
-  const auto* plain = user_ ? user_->as<PlainPassword>() : nullptr;
+  const auto* plain = stored<PlainPassword>();
   // Of nobody, for the same work.
-  Digest stored = sha256(plain ? plain->text.reveal() : std::string_view(scram_salt_));
-  bool right = equal_in_constant_time(sent.view(), stored.view()) & (plain != nullptr);
-  if (const auto* md5 = user_ ? user_->as<Md5Password>() : nullptr)
+  Digest expected = sha256(plain ? plain->text.reveal() : std::string_view(scram_salt_));
+  bool right = equal_in_constant_time(sent.view(), expected.view()) & (plain != nullptr);
+  if (const auto* md5 = stored<Md5Password>())
     right = equal_in_constant_time(sent_md5.reveal(), md5->stored.reveal());
-  else if (const auto* verifier = user_ ? user_->as<ScramVerifier>() : nullptr)
+  else if (const auto* verifier = stored<ScramVerifier>())
     right = equal_in_constant_time(sent_key.view(), verifier->stored_key.reveal());
-  if (!right) return wrong_password();
+  if (!right) return refuse(State::password);
   // Only what was right is worth keeping: strangers cannot push entries out.
   if (!keys.client_key.empty())
     services_.cache.insert(password_, scram_salt_, scram_iterations_, keys);
@@ -171,17 +207,21 @@ ClientAuth::Step ClientAuth::check_password(const ScramKeys& keys) {
 ClientAuth::Step ClientAuth::on_md5(std::string_view payload) {
   Result<std::string_view> answer = read_password(payload);
   if (!answer) return std::move(answer.error());
+  md5_answer_ = Secret(*answer);
+  return check_md5();
+}
 
-  Secret stored;
-  if (const auto* plain = user_ ? user_->as<PlainPassword>() : nullptr)
-    stored = md5_secret(plain->text.reveal(), identity_.user);
-  else if (const auto* md5 = user_ ? user_->as<Md5Password>() : nullptr)
-    stored = md5->stored.clone();
-  bool known = !stored.empty();
-  if (!known) stored = md5_secret(scram_salt_, identity_.user);  // of nobody, for the same work
-  Secret expected = md5_answer(stored.reveal(), md5_salt_);
-  bool right = !expected.empty() && equal_in_constant_time(*answer, expected.reveal());
-  return (right & known) ? succeed(AuthMethod::md5) : wrong_password();
+ClientAuth::Step ClientAuth::check_md5() {
+  Secret secret;
+  if (const auto* plain = stored<PlainPassword>())
+    secret = md5_secret(plain->text.reveal(), identity_.user);
+  else if (const auto* md5 = stored<Md5Password>())
+    secret = md5->stored.clone();
+  bool known = !secret.empty();
+  if (!known) secret = md5_secret(scram_salt_, identity_.user);  // of nobody, for the same work
+  Secret expected = md5_answer(secret.reveal(), md5_salt_);
+  bool right = !expected.empty() && equal_in_constant_time(md5_answer_.reveal(), expected.reveal());
+  return (right & known) ? succeed(AuthMethod::md5) : refuse(State::md5);
 }
 
 ClientAuth::Step ClientAuth::on_sasl_initial(std::string_view payload) {
@@ -213,18 +253,20 @@ ClientAuth::Step ClientAuth::on_scram_first(std::string_view message) {
   return Send{AuthCode::sasl_continue, std::move(*answer)};
 }
 
-// The proof has come. A plain password must become keys first, once; see MockSecrets for why a
-// derivation may follow for any other name too.
 ClientAuth::Step ClientAuth::on_scram_final(std::string_view message) {
   if (message.size() > kSaslPayloadBytesMax) return wrong_password();
   if (Result<> ok = scram_->on_client_final(message); !ok) return std::move(ok.error());
+  return find_plain_keys();
+}
 
-  const auto* plain = user_ ? user_->as<PlainPassword>() : nullptr;
+// The proof has come. A plain password must become keys first, once; see MockSecrets for why a
+// derivation may follow for any other name too.
+ClientAuth::Step ClientAuth::find_plain_keys() {
+  const auto* plain = stored<PlainPassword>();
   if (plain != nullptr) {
     plain_keys_ = services_.cache.find(plain->text, scram_salt_, scram_iterations_);
     if (plain_keys_) return check_proof();
-  } else if (!services_.config.users.holds_plain() ||
-             !services_.mock.first_exchange(identity_.user)) {
+  } else if (!account_.traits.holds_plain || !services_.mock.first_exchange(identity_.user)) {
     return check_proof();
   }
   state_ = State::deriving_for_scram;
@@ -237,7 +279,7 @@ ClientAuth::Step ClientAuth::on_derived(KeyDerivation done) {
     case State::deriving_for_password:
       return check_password(done.keys);
     case State::deriving_for_scram:
-      if (user_ != nullptr && user_->as<PlainPassword>() != nullptr) {
+      if (stored<PlainPassword>() != nullptr) {
         services_.cache.insert(done.password, scram_salt_, scram_iterations_, done.keys);
         plain_keys_ = std::move(done.keys);
       }
@@ -248,7 +290,7 @@ ClientAuth::Step ClientAuth::on_derived(KeyDerivation done) {
 }
 
 ClientAuth::Step ClientAuth::check_proof() {
-  const auto* verifier = user_ ? user_->as<ScramVerifier>() : nullptr;
+  const auto* verifier = stored<ScramVerifier>();
   Secret stored_key(std::string(kSha256Bytes, '\0'));  // of nobody
   Secret server_key = stored_key.clone();
   if (verifier != nullptr) {
@@ -260,7 +302,7 @@ ClientAuth::Step ClientAuth::check_proof() {
   }
   bool known = verifier != nullptr || plain_keys_.has_value();
   auto verified = scram_->verify(stored_key.reveal(), server_key.reveal(), known);
-  if (!verified) return wrong_password();
+  if (!verified) return refuse(State::sasl_final);
 
   Step step = succeed(AuthMethod::scram_sha_256);
   if (auto* succeeded = std::get_if<Succeeded>(&step)) {
@@ -273,9 +315,8 @@ ClientAuth::Step ClientAuth::check_proof() {
 
 Credentials ClientAuth::stored_credentials() const {
   Credentials credentials{.user = identity_.user};
-  if (user_ == nullptr) return credentials;
-  if (const auto* plain = user_->as<PlainPassword>()) credentials.password = plain->text.clone();
-  if (const auto* md5 = user_->as<Md5Password>()) credentials.md5 = md5->stored.clone();
+  if (const auto* plain = stored<PlainPassword>()) credentials.password = plain->text.clone();
+  if (const auto* md5 = stored<Md5Password>()) credentials.md5 = md5->stored.clone();
   return credentials;
 }
 

@@ -32,6 +32,7 @@ struct ClientIdentity {
 //
 //        start ─► Send ─► on_message ─┬► Send …
 //                                     ├► Derive ─► (other thread) ─► on_derived ─┐
+//                                     ├► AskAgain ─► (look-up) ─► on_account ────┤
 //                                     └► Succeeded or Error ◄────────────────────┘
 class ClientAuth {
  public:
@@ -53,19 +54,26 @@ class ClientAuth {
   struct Derive {  // run it on another thread, then on_derived
     KeyDerivation work;
   };
+  struct AskAgain {};           // of an account that may be outdated: look it up, then on_account
   struct Succeeded {            // AuthenticationOk is the caller's to send, after
     std::string sasl_final;     // AuthenticationSASLFinal with this, unless it is empty
     config::AuthMethod method;  // that took place: `md5` rules can end in SCRAM
     Credentials credentials;    // for the server: stored, or learned from this login
   };
-  using Step = std::variant<Send, Derive, Succeeded, Error>;
+  using Step = std::variant<Send, Derive, AskAgain, Succeeded, Error>;
 
+  // The user is one of `services.config.users`, or nobody.
   ClientAuth(Services services, const HbaVerdict& verdict, ClientIdentity identity);
+  // The user has been looked for elsewhere.
+  ClientAuth(Services services, const HbaVerdict& verdict, ClientIdentity identity,
+             Account account);
 
   Step start();
   // `payload` is the body of a 'p' message: PasswordMessage, SASLInitialResponse, SASLResponse.
   Step on_message(std::string_view payload);
   Step on_derived(KeyDerivation done);
+  // What was sent is checked once more, as far as it is not bound to the salt of before.
+  Step on_account(Account fresh);
   // The end of the login when the client sends anything but a 'p'.
   Error unexpected_message(char type) const;
 
@@ -79,6 +87,7 @@ class ClientAuth {
     sasl_final,
     deriving_for_password,
     deriving_for_scram,
+    asking_again,
     finished
   };
 
@@ -90,8 +99,17 @@ class ClientAuth {
   Step on_sasl_initial(std::string_view payload);
   Step on_scram_first(std::string_view message);
   Step on_scram_final(std::string_view message);
+  Step find_password_keys();
   Step check_password(const ScramKeys& keys);
+  Step check_md5();
+  Step find_plain_keys();
   Step check_proof();
+  Step refuse(State checked);
+  void use(Account account);
+  template <typename Kind>
+  const Kind* stored() const {
+    return account_.user ? account_.user->as<Kind>() : nullptr;
+  }
   Step finish(Step step);
   Step succeed(config::AuthMethod method);
   Step wrong_password() const;
@@ -100,8 +118,9 @@ class ClientAuth {
   const Services services_;
   const HbaVerdict verdict_;
   const ClientIdentity identity_;
-  const UserRecord* const user_;  // nullptr: nobody
+  Account account_;
   State state_ = State::fresh;
+  State checked_ = State::fresh;  // what is to be checked again
   std::string md5_salt_;
   std::string mechanism_;
   std::string scram_salt_;
@@ -109,6 +128,7 @@ class ClientAuth {
   std::optional<ScramServer> scram_;
   std::optional<ScramKeys> plain_keys_;  // of a user whose password is stored plain
   Secret password_;                      // as the client sent it
+  Secret md5_answer_;                    // the same
 };
 
 }  // namespace trunkline::auth

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <gtest/gtest.h>
 #include <optional>
 #include <string>
@@ -59,7 +60,9 @@ struct World {
 };
 
 // Runs a `ClientAuth` (as a server would be) against a `ServerAuth` (as a client would be).
-inline Outcome run(ClientAuth& client_auth, Credentials credentials, ServerChannel channel = {}) {
+// `look_up` answers when the user is asked for again.
+inline Outcome run(ClientAuth& client_auth, Credentials credentials, ServerChannel channel = {},
+                   const std::function<Account()>& look_up = {}) {
   KeyCache cache;
   ServerAuth server_auth(std::move(credentials), std::move(channel), cache);
   Outcome outcome;
@@ -75,6 +78,10 @@ inline Outcome run(ClientAuth& client_auth, Credentials credentials, ServerChann
       ++outcome.derivations;
       derive->work.run();
       step = client_auth.on_derived(std::move(derive->work));
+      continue;
+    }
+    if (std::holds_alternative<ClientAuth::AskAgain>(step)) {
+      step = client_auth.on_account(look_up());
       continue;
     }
     if (auto* send = std::get_if<ClientAuth::Send>(&step)) {

@@ -10,10 +10,16 @@
 
 namespace trunkline::auth {
 
+std::optional<StoredSecret> parse_stored_secret(std::string_view text) {
+  if (text.empty()) return StoredSecret();
+  if (is_md5_secret(text)) return Md5Password{Secret(text)};
+  if (!text.starts_with("SCRAM-SHA-256$")) return PlainPassword{Secret(text)};
+  return ScramVerifier::parse(text).transform(
+      [](ScramVerifier&& verifier) { return StoredSecret(std::move(verifier)); });
+}
+
 namespace {
 
-// What PostgreSQL would take the text for (get_password_type), with one difference: what starts as
-// a verifier and is none is a mistake, not a plain password.
 std::expected<UserRecord, std::string> parse_user(const config::User& user) {
   std::string_view text = user.password.reveal();
   if (user.name.empty()) return std::unexpected("a user needs a name");
@@ -23,17 +29,13 @@ std::expected<UserRecord, std::string> parse_user(const config::User& user) {
   if (text.contains('\0'))
     return std::unexpected(fmt::format(
         "the password of {} holds a zero byte, which no client can send", printable(user.name)));
-  if (text.empty()) return UserRecord{user.name, {}};
-  if (is_md5_secret(text)) return UserRecord{user.name, Md5Password{user.password.clone()}};
-  if (!text.starts_with("SCRAM-SHA-256$"))
-    return UserRecord{user.name, PlainPassword{user.password.clone()}};
-  std::optional<ScramVerifier> verifier = ScramVerifier::parse(text);
-  if (!verifier)
+  std::optional<StoredSecret> secret = parse_stored_secret(text);
+  if (!secret)
     return std::unexpected(fmt::format(
         "the SCRAM verifier of {} is malformed: want "
         "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> with 1 to {} iterations",
         printable(user.name), kScramIterationsMax));
-  return UserRecord{user.name, std::move(*verifier)};
+  return UserRecord{user.name, std::move(*secret)};
 }
 
 }  // namespace
@@ -76,22 +78,27 @@ void UserStore::summarise() {
   size_t md5_or_plain = 0;
   size_t verifiers = 0;
   for (const UserRecord& user : users_) {
-    holds_plain_ |= user.as<PlainPassword>() != nullptr;
+    traits_.holds_plain |= user.as<PlainPassword>() != nullptr;
     md5_or_plain += user.as<PlainPassword>() != nullptr || user.as<Md5Password>() != nullptr;
     if (const auto* verifier = user.as<ScramVerifier>()) {
       ++verifiers;
       ++counts[verifier->iterations];
     }
   }
-  holds_verifiers_ = verifiers > 0;
-  mostly_md5_ = md5_or_plain > verifiers;
+  traits_.holds_verifiers = verifiers > 0;
+  traits_.mostly_md5 = md5_or_plain > verifiers;
   auto by_count = [](const auto& a, const auto& b) { return a.second < b.second; };
-  if (!counts.empty()) mock_iterations_ = std::ranges::max_element(counts, by_count)->first;
+  if (counts.empty()) return;
+  traits_.mock_iterations = std::ranges::max_element(counts, by_count)->first;
 }
 
 const UserRecord* UserStore::find(std::string_view name) const {
   auto found = std::ranges::lower_bound(users_, name, {}, &UserRecord::name);
   return found != users_.end() && found->name == name ? &*found : nullptr;
+}
+
+Account UserStore::account(std::string_view name) const {
+  return {.user = {std::shared_ptr<void>(), find(name)}, .traits = traits_};
 }
 
 }  // namespace trunkline::auth

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,15 +22,38 @@ struct Md5Password {
   Secret stored;  // "md5…"
 };
 
+// As it is stored. monostate: no password; only methods without one let the user in.
+using StoredSecret = std::variant<std::monostate, PlainPassword, Md5Password, ScramVerifier>;
+
+// What PostgreSQL would take the text for (get_password_type), with one difference: what starts as
+// a verifier and is none is nothing (nullopt), not a plain password.
+std::optional<StoredSecret> parse_stored_secret(std::string_view text);
+
 struct UserRecord {
   std::string name;
-  // monostate: no password; only methods without one let this user in.
-  std::variant<std::monostate, PlainPassword, Md5Password, ScramVerifier> secret;
+  StoredSecret secret;
 
   template <typename Kind>
   const Kind* as() const {
     return std::get_if<Kind>(&secret);
   }
+};
+
+// What users are like where one is looked for: an exchange with nobody looks like one with them,
+// see `MockSecrets`.
+struct UserTraits {
+  bool holds_plain = false;
+  bool holds_verifiers = false;
+  bool mostly_md5 = false;  // what a rule `md5` shows to nobody
+  uint32_t mock_iterations = kScramIterations;
+};
+
+// What there is to check a login against. A value; the record lives as long as it does.
+struct Account {
+  std::shared_ptr<const UserRecord> user = {};  // null: nobody
+  UserTraits traits = {};
+  // The answer may be older than the user's password: worth asking again before anybody is refused.
+  bool may_be_outdated = false;
 };
 
 // The users the proxy authenticates itself. Immutable, part of the configuration snapshot, any
@@ -43,23 +68,19 @@ class UserStore {
 
   // nullptr when there is none. The record lives as long as the store.
   const UserRecord* find(std::string_view name) const;
+  // The account of this name. Its record lives as long as the store.
+  Account account(std::string_view name) const;
   size_t size() const { return users_.size(); }
 
-  // How an exchange with nobody should look in this store, see `MockSecrets`.
-  bool holds_plain() const { return holds_plain_; }
-  bool holds_verifiers() const { return holds_verifiers_; }
-  bool mostly_md5() const { return mostly_md5_; }  // what a rule `md5` shows to nobody
-  // The most frequent count of the verifiers; also used for verifiers made of plain passwords.
-  uint32_t mock_iterations() const { return mock_iterations_; }
+  // The count of iterations is the most frequent of the verifiers; also used for verifiers made of
+  // plain passwords.
+  const UserTraits& traits() const { return traits_; }
 
  private:
   void summarise();
 
   std::vector<UserRecord> users_;  // by name
-  bool holds_plain_ = false;
-  bool holds_verifiers_ = false;
-  bool mostly_md5_ = false;
-  uint32_t mock_iterations_ = kScramIterations;
+  UserTraits traits_;
 };
 
 }  // namespace trunkline::auth

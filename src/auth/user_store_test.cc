@@ -70,21 +70,21 @@ TEST(UserStore, NamesUpToPostgresLengthAreTaken) {
 
 TEST(UserStore, AnExchangeWithNobodyLooksLikeMostOfThisStore) {
   auto empty = UserStore::compile({});
-  EXPECT_EQ(empty->mock_iterations(), kScramIterations);
-  EXPECT_FALSE(empty->mostly_md5());
-  EXPECT_FALSE(empty->holds_plain());
+  EXPECT_EQ(empty->traits().mock_iterations, kScramIterations);
+  EXPECT_FALSE(empty->traits().mostly_md5);
+  EXPECT_FALSE(empty->traits().holds_plain);
 
   auto mixed = UserStore::compile(list(user("a", verifier(10'000)), user("b", verifier(10'000)),
                                        user("c", verifier(4096)), user("d", kMd5)));
-  EXPECT_EQ(mixed->mock_iterations(), 10'000U);
-  EXPECT_FALSE(mixed->mostly_md5());
-  EXPECT_TRUE(mixed->holds_verifiers());
-  EXPECT_FALSE(mixed->holds_plain());
+  EXPECT_EQ(mixed->traits().mock_iterations, 10'000U);
+  EXPECT_FALSE(mixed->traits().mostly_md5);
+  EXPECT_TRUE(mixed->traits().holds_verifiers);
+  EXPECT_FALSE(mixed->traits().holds_plain);
 
   auto old = UserStore::compile(list(user("a", kMd5), user("b", "plain")));
-  EXPECT_TRUE(old->mostly_md5());
-  EXPECT_TRUE(old->holds_plain());
-  EXPECT_FALSE(old->holds_verifiers());
+  EXPECT_TRUE(old->traits().mostly_md5);
+  EXPECT_TRUE(old->traits().holds_plain);
+  EXPECT_FALSE(old->traits().holds_verifiers);
 }
 
 TEST(UserStore, TenThousandUsersLoadInUnderASecondAndTwentyMegabytes) {
