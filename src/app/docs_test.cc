@@ -8,6 +8,7 @@
 #include "app/snapshot.h"
 #include "config/print.h"
 #include "config/test_support.h"
+#include "lookup/metrics.h"
 #include "observe/prometheus.h"
 #include "policy/postgres_stats.h"
 #include "pool/metrics.h"
@@ -170,6 +171,7 @@ TEST(Documentation, EveryMetricHasItsLine) {
   auto of_route = registry.group(session::kRouteMetrics, {"route", "upstream"});
   auto servers = registry.group(upstream::kServerConnections, {"upstream"});
   auto pools = registry.group(pool::kPoolMetrics, {"route", "database", "user"});
+  auto looked_up = registry.group(lookup::kAuthQueryMetrics, {"upstream"});
   std::string page = config::read_whole(config::project_folder() / "docs/metrics.md");
   std::istringstream text(observe::prometheus_text(registry.read(), "trunkline"));
   size_t families = 0;

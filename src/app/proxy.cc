@@ -75,6 +75,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
       resolver_(upstream::kLookupThreads),
       peer_names_(session::kPeerNameThreads, session::kPeerNamesMax, session::system_user_name),
       mock_secrets_(process_secret(config_)),
+      directories_(metrics_),
       pools_(ledger_, workers_count_, &metrics_),
       blocking_pool_(kBlockingThreads),
       loop_(std::make_unique<io::EpollBackend>(), &blocking_pool_),
@@ -89,6 +90,7 @@ Proxy::Proxy(config::Config config, std::shared_ptr<const session::Snapshot> sna
                .peer_names = peer_names_,
                .mock_secrets = mock_secrets_,
                .key_cache = key_cache_,
+               .directories = directories_,
                .pools = pools_} {
   apply_client_limits();
   apply_pools();
@@ -104,6 +106,8 @@ void Proxy::keep_route_metrics() {
     kept.push_back(metrics_.group(policy::kPostgresStats, labels));
     kept.push_back(metrics_.group(session::kRouteMetrics, labels));
     kept.push_back(metrics_.group(upstream::kServerConnections, {entry.upstream->name()}));
+    if (entry.route->auth_query == nullptr) continue;
+    kept.push_back(metrics_.group(lookup::kAuthQueryMetrics, {entry.upstream->name()}));
   }
   route_metrics_ = std::move(kept);
 }

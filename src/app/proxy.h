@@ -81,6 +81,7 @@ class Proxy final : private service::Control {
   session::PeerNames peer_names_;
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
+  lookup::Directories directories_;
   pool::Ledger ledger_;
   pool::Registry pools_;
   Listeners listeners_;

@@ -56,8 +56,8 @@ TEST(Authentication, refuses_rules_that_cannot_work) {
 TEST(Authentication, warns_where_nobody_gets_in) {
   EXPECT_EQ(warnings_of(kMinimal),
             "/etc/t/t.yaml:1:1: warning: nobody can log in by password: the proxy authenticates "
-            "clients itself and has neither `users` nor `users_file`; `auth: relay` in a route "
-            "leaves it to the server\n");
+            "clients itself and has neither `users` nor `users_file` nor an `auth_query`; `auth: "
+            "relay` in a route leaves it to the server\n");
   EXPECT_EQ(warnings_of(kMinimal + "authentication: [{method: trust}]\n"), "");
   EXPECT_EQ(warnings_of(kMinimal + "routes: [{upstream: main, auth: relay}]\n"), "");
   EXPECT_EQ(warnings_of(with_rule("type: hostssl, method: cert")),

@@ -25,6 +25,7 @@ class Checker {
       check_passthrough(i);
       check_relay(i);
       check_pool(i);
+      check_auth_query(i);
     }
     check_reachable();
     check_upstreams_used();
@@ -41,6 +42,7 @@ class Checker {
     if (config_.upstreams.size() == 1) {
       const auto& [name, upstream] = *config_.upstreams.begin();
       config_.routes.push_back({.at = upstream.at, .upstream = name, .pool = config_.pool});
+      if (config_.auth_query) config_.routes.back().auth_query = config_.auth_query->clone();
     } else if (config_.upstreams.size() > 1) {
       root_.value().error("`routes` is missing: there are several upstreams to choose from");
     } else if (!root_.has("upstreams")) {
@@ -150,6 +152,27 @@ class Checker {
     }
   }
 
+  // Whose answer is believed is nobody's to choose who has not proven who he is.
+  void check_auth_query(size_t index) {
+    Route& route = config_.routes[index];
+    if (!route.auth_query) return;
+    bool is_own = !config_.auth_query || route.auth_query->at.line != config_.auth_query->at.line;
+    std::string_view why;
+    if (route.auth == AuthMode::relay) {
+      why = "`auth: relay` leaves passwords to the server";
+    } else if (route.inline_upstream && has_capture(route.inline_upstream->servers[0].host)) {
+      why = "a client chooses the server of this route before it has proven who it is";
+    }
+    if (!why.empty() && is_own) {
+      reader_.error(route.at, route_key(index),
+                    "`auth_query` cannot be used here: " + std::string(why));
+    } else if (!why.empty() && route.auth == AuthMode::terminate) {
+      reader_.warning(route.at, route_key(index),
+                      "no users are looked up for this route: " + std::string(why));
+    }
+    if (!why.empty() || route.reject) route.auth_query.reset();
+  }
+
   void check_reachable() {
     for (const Unreachable& found : find_unreachable(config_.routes)) {
       const Route& by = config_.routes[found.taken_by];
@@ -213,10 +236,14 @@ class Checker {
                                 rule.method == AuthMethod::md5 ||
                                 rule.method == AuthMethod::scram_sha_256;
                        });
-    if (terminates && by_password && config_.users.empty() && !root_.has("users_file")) {
+    bool looks_up = std::ranges::any_of(
+        config_.routes, [](const Route& route) { return route.auth_query.has_value(); });
+    if (terminates && by_password && !looks_up && config_.users.empty() &&
+        !root_.has("users_file")) {
       root_.value().warning(
           "nobody can log in by password: the proxy authenticates clients itself and has neither "
-          "`users` nor `users_file`; `auth: relay` in a route leaves it to the server");
+          "`users` nor `users_file` nor an `auth_query`; `auth: relay` in a route leaves it to the "
+          "server");
     }
   }
 

@@ -19,6 +19,7 @@ const ServerTls kServerTls;
 const Upstream kUpstream;
 const Route kRoute;
 const Pool kPool;
+const AuthQuery kAuthQuery;
 const AuthenticationRule kRule;
 
 std::string number(uint64_t value) {
@@ -66,6 +67,8 @@ constexpr auto kKeys = std::to_array<Key>({
     {"", "pool", "mapping", nullptr, "", kLogin,
      "How sessions share server connections, for every route that does not say otherwise; without "
      "it each session has its own. See `pool`."},
+    {"", "auth_query", "mapping", nullptr, "", kLogin,
+     "Look up the passwords of users that are not in `users`, for every route. See `auth_query`."},
     {"", "max_dynamic_upstreams", "number", [] { return number(kConfig.max_dynamic_upstreams); },
      "1 to 1000000", kNow,
      "Upstreams that exist because a capture stands in the host of a route's own upstream."},
@@ -212,6 +215,9 @@ constexpr auto kKeys = std::to_array<Key>({
     {"routes", "pool", "mapping", nullptr, "", kLogin,
      "How sessions share server connections: one pool for each route, database and user. What is "
      "not given here is as in the `pool` of the file. See `pool`."},
+    {"routes", "auth_query", "mapping", nullptr, "", kLogin,
+     "Look up the passwords of users that are not in `users`, at the servers of this route. What "
+     "is not given here is as in the `auth_query` of the file. See `auth_query`."},
     {"routes", "max_clients", "number", nullptr, "1 to 1000000", kLogin,
      "Sessions on this route at the same time; one more is refused with 53300."},
     {"routes", "reject", "text", nullptr, "", kLogin, "Refuse the client with this text (3D000)."},
@@ -290,6 +296,35 @@ constexpr auto kKeys = std::to_array<Key>({
     {"pool.unmovable_state", "long_statements", "word",
      [] { return word(kPool.unmovable_state.long_statements); }, "pin or reject", kLogin,
      "A text of more than 256 KiB, which is not looked at."},
+
+    {"auth_query", "user", "text", nullptr, "at most 63 bytes", kLogin,
+     "Required. Who asks: a user of the server that may run `query`."},
+    {"auth_query", "password", "secret", nullptr, "", kLogin, "Its password."},
+    {"auth_query", "password_file", "path", nullptr, "", kLogin,
+     "A file that holds the password, instead of `password`."},
+    {"auth_query", "database", "text", [] { return kAuthQuery.database; }, "a database, or \"*\"",
+     kLogin, "Where it is asked; `*` is the database that the client goes to, at the server."},
+    {"auth_query", "query", "text", [] { return kAuthQuery.query; }, "SQL with $1", kLogin,
+     "What is asked: `$1` is the user's name, the answer one row or none. Its columns are the "
+     "name, "
+     "the password as in `users` (NULL: no password lets this user in), and if there is a third, "
+     "for how many seconds from now the password holds (NULL: for ever)."},
+    {"auth_query", "max_connections", "number", [] { return number(kAuthQuery.max_connections); },
+     "1 to 100", kLogin,
+     "Connections that ask, for each upstream; beside those of pools and sessions."},
+    {"auth_query", "timeout", "duration", [] { return format_duration(kAuthQuery.timeout); },
+     "1ms to 1d", kLogin,
+     "For one look-up, with the login to the server if there must be one; within `login_timeout`."},
+    {"auth_query", "cache_ttl", "duration", [] { return format_duration(kAuthQuery.cache_ttl); },
+     "0s to 1d", kLogin,
+     "How long a password that was found is not asked for again, unless a login fails with it."},
+    {"auth_query", "negative_cache_ttl", "duration",
+     [] { return format_duration(kAuthQuery.negative_cache_ttl); }, "0s to 1d", kLogin,
+     "The same for a user that was not found. With another value than `cache_ttl`, who measures "
+     "time learns who exists."},
+    {"auth_query", "idle_timeout", "duration",
+     [] { return format_duration(kAuthQuery.idle_timeout); }, "1ms to 1d", kLogin,
+     "A connection that has asked nothing for so long is closed."},
 
     {"routes.match", "sni", "pattern or list", nullptr, "", kLogin,
      "The host name the client asked TLS for."},

@@ -71,6 +71,7 @@ void load_general(const Mapping& root, Config& config) {
   root.read_integer("max_connections_per_user", config.max_connections_per_user, 1,
                     kConnectionsMax);
   if (auto pool = root.find("pool")) load_pool(*pool, config.pool);
+  if (auto query = root.find("auth_query")) load_auth_query(*query, config.auth_query);
   root.read_integer("max_dynamic_upstreams", config.max_dynamic_upstreams, 1, kClientsMax);
   root.read_size("max_message_size", config.max_message_size, kMessageSizeMin, kMessageSizeMax);
   root.read_size("memory_limit", config.memory_limit, kMemoryLimitMin, kMemoryLimitMax);

@@ -106,7 +106,7 @@ void load_reject(const Mapping& mapping, Route& route) {
   if (!reject) return;
   route.reject = reject->text();
   for (std::string_view name :
-       {"upstream", "database", "login", "auth", "inspect", "pool", "max_clients"}) {
+       {"upstream", "database", "login", "auth", "auth_query", "inspect", "pool", "max_clients"}) {
     if (mapping.has(name)) {
       reject->error("a route that rejects cannot have `" + std::string(name) + "`");
     }
@@ -121,6 +121,8 @@ void load_route(const Value& item, Config& config) {
   if (auto inspect = mapping.find("inspect")) route.inspect = inspect->word<Inspect>();
   route.pool = config.pool;
   if (auto pool = mapping.find("pool")) load_pool(*pool, route.pool);
+  if (config.auth_query) route.auth_query = config.auth_query->clone();
+  if (auto query = mapping.find("auth_query")) load_auth_query(*query, route.auth_query);
   mapping.read_integer("max_clients", route.max_clients, 1, kClientsMax);
   if (auto database = mapping.find("database")) {
     route.database = database->text();

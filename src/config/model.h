@@ -190,6 +190,44 @@ struct Pool {
   UnmovableState unmovable_state = {};
 };
 
+// Passwords of users that are not in `users`, looked up in a database.
+struct AuthQuery {
+  static constexpr std::string_view kOfClient = "*";
+
+  Location at;
+  std::string user;  // who asks
+  std::optional<Secret> password;
+  std::string database = "postgres";  // where; `kOfClient`: in the one the client goes to
+  // One row of name, stored password or NULL, and for how many seconds it holds; or of the first
+  // two. Expired is who PostgreSQL would say is (get_role_password in its crypt.c).
+  std::string query =
+      "select rolname, "
+      "case when rolvaliduntil < pg_catalog.now() then null else rolpassword end, "
+      "case when pg_catalog.isfinite(rolvaliduntil) "
+      "then extract(epoch from rolvaliduntil - pg_catalog.now()) end "
+      "from pg_catalog.pg_authid where rolname = $1 and rolcanlogin";
+  uint32_t max_connections = 2;
+  Duration timeout = 5s;
+  Duration cache_ttl = 30s;
+  Duration negative_cache_ttl = 30s;  // as long: how soon it is asked again tells who exists
+  Duration idle_timeout = 1min;
+
+  AuthQuery clone() const {
+    AuthQuery copy{.at = at,
+                   .user = user,
+                   .password = {},
+                   .database = database,
+                   .query = query,
+                   .max_connections = max_connections,
+                   .timeout = timeout,
+                   .cache_ttl = cache_ttl,
+                   .negative_cache_ttl = negative_cache_ttl,
+                   .idle_timeout = idle_timeout};
+    if (password) copy.password = password->clone();
+    return copy;
+  }
+};
+
 struct Route {
   Location at;
   std::string short_form;  // of `mappings` and `user_mappings`: the external host or the user
@@ -199,6 +237,7 @@ struct Route {
   std::optional<std::string> database;      // rewrite; captures allowed
   std::optional<Login> login;
   AuthMode auth = AuthMode::terminate;
+  std::optional<AuthQuery> auth_query;
   std::optional<Inspect> inspect;  // nullopt: as little as the route needs
   Pool pool;
   std::optional<uint32_t> max_clients;
@@ -258,7 +297,8 @@ struct Config {
   // Server connections of all pools together.
   std::optional<uint32_t> max_connections_per_database;
   std::optional<uint32_t> max_connections_per_user;
-  Pool pool;  // what routes start from
+  Pool pool;                            // what routes start from
+  std::optional<AuthQuery> auth_query;  // the same
   uint64_t max_message_size = 1 << 20;
   uint64_t memory_limit = 1ULL << 30;
   std::optional<uint32_t> workers;  // nullopt: auto

@@ -109,6 +109,13 @@ std::string print_summary(const Config& config) {
   }
   for (const auto& [name, upstream] : config.upstreams) out += print_upstream(name, upstream);
   out += fmt::format("users: {}\n", config.users.size());
+  for (const Route& route : config.routes) {
+    if (!route.auth_query) continue;
+    const AuthQuery& query = *route.auth_query;
+    bool of_client = query.database == AuthQuery::kOfClient;
+    out += fmt::format("route of line {}: other users are looked up as {} in {}\n", route.at.line,
+                       query.user, of_client ? "the client's database" : query.database);
+  }
   if (config.authentication.empty()) out += "rule any: scram-sha-256 for all\n";
   for (const AuthenticationRule& rule : config.authentication) out += print_rule(rule);
   out += fmt::format("limits: {} clients, {} of buffers, login within {}\n", config.max_clients,

@@ -17,6 +17,7 @@ inline constexpr Duration kTimeoutMax = std::chrono::hours(24);
 inline constexpr uint32_t kClientsMax = 1'000'000;
 inline constexpr uint32_t kConnectionsMax = 100'000;
 inline constexpr uint32_t kQueriesMax = 1'000'000;
+inline constexpr uint32_t kAuthQueryConnectionsMax = 100;
 inline constexpr uint16_t kNodeIdMax = 16383;
 inline constexpr uint32_t kWorkersMax = 1024;
 inline constexpr uint64_t kMessageSizeMin = 16 << 10;
@@ -33,6 +34,7 @@ void load_general(const Mapping& root, Config& config);
 void load_listen(const Value& value, ClientTlsMode mode_without_certificates, Config& config);
 void load_admin(const Value& value, Config& config);
 void load_pool(const Value& value, Pool& pool);
+void load_auth_query(const Value& value, std::optional<AuthQuery>& query);
 void load_upstreams(const Value& value, Config& config);
 void load_routes(const Value& value, Config& config);  // after load_upstreams: names them
 void load_mappings(const Value& value, Config& config);

@@ -64,11 +64,16 @@ class TableCompiler {
       login.emplace(route.login->user, std::nullopt);
       if (route.login->password) login->password = route.login->password->clone();
     }
+    std::shared_ptr<const config::AuthQuery> query;
+    if (route.auth_query) {
+      query = std::make_shared<const config::AuthQuery>(route.auth_query->clone());
+    }
     return std::make_shared<const Route>(Route{.index = index,
                                                .line = route.at.line,
                                                .name = std::move(name),
                                                .login = std::move(login),
                                                .auth = route.auth,
+                                               .auth_query = std::move(query),
                                                .inspect = inspect_level(route),
                                                .pool = route.pool,
                                                .max_clients = route.max_clients});

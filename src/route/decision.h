@@ -27,6 +27,7 @@ struct Route {
   std::string name;  // what it matches (name.h): its identity in log, metrics and limits
   std::optional<Login> login;
   config::AuthMode auth;
+  std::shared_ptr<const config::AuthQuery> auth_query;  // null: nobody but `users`
   config::Inspect inspect;
   config::Pool pool;
   std::optional<uint32_t> max_clients;

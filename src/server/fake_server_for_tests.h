@@ -24,6 +24,8 @@ namespace trunkline::server {
 struct FakeAct {
   std::string answer = {};
   bool then_tls = false;  // goes on under TLS
+  bool is_batch = false;  // the packet is a batch of messages up to its Sync
+  Duration after = {};    // it answers so late
 };
 
 // What a connection is served. At its end the connection is closed, or kept until the peer closes.
@@ -95,12 +97,14 @@ class FakeServer {
   static io::Task<> serve(std::shared_ptr<State> state, tls::Stream stream, size_t index) {
     const FakeScript& script = state->scripts[std::min(index, state->scripts.size() - 1)];
     for (const FakeAct& act : script.acts) {
-      std::string packet = co_await read_packet(stream);
+      std::string packet =
+          act.is_batch ? co_await read_batch(stream) : co_await read_packet(stream);
       if (packet.empty()) {
         ++state->ended;
         co_return;
       }
       state->heard[index].push_back(packet);
+      if (act.after > Duration(0)) co_await state->loop.sleep_until(state->loop.now() + act.after);
       co_await tls::send_all(stream, act.answer, Instant::max());
       if (!act.then_tls) continue;
       Instant deadline = state->loop.now() + 5s;
@@ -130,6 +134,18 @@ class FakeServer {
       packet += byte;
     }
     co_return std::move(packet);
+  }
+
+  static io::Task<std::string> read_batch(tls::Stream& stream) {
+    const std::string kSync("S\0\0\0\4", 5);
+    std::string batch;
+    while (!batch.ends_with(kSync)) {
+      char byte;
+      if (co_await tls::receive_some(stream, {&byte, 1}, Instant::max()) <= 0)
+        co_return std::string();
+      batch += byte;
+    }
+    co_return std::move(batch);
   }
 
   const std::shared_ptr<State> state_;

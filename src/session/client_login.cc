@@ -88,6 +88,52 @@ io::Task<Result<std::string_view>> next_password_message(tls::Stream& stream,
   }
 }
 
+// Where the passwords of this route's users are, if not in `users`.
+class Accounts {
+ public:
+  Accounts(const ClientFacts& client, const auth::HbaVerdict& verdict, const Snapshot& snapshot,
+           Environment& environment, Instant deadline)
+      : client_(client), snapshot_(snapshot), environment_(environment), deadline_(deadline) {
+    using config::AuthMethod;
+    bool compares = verdict.method == AuthMethod::password || verdict.method == AuthMethod::md5 ||
+                    verdict.method == AuthMethod::scram_sha_256;
+    const route::Decision& decision = client.decision;
+    bool looks_up =
+        decision.kind == route::Decision::Kind::forward && decision.route->auth_query != nullptr;
+    if (!compares || !looks_up || snapshot.auth->users.find(client.startup.user) != nullptr) return;
+    directory_ = environment.process.directories.get(decision.upstream, decision.route->auth_query);
+    database_ = decision.database.value_or(client.startup.database);
+  }
+
+  io::Task<Result<auth::Account>> find() {
+    if (!directory_) co_return snapshot_.auth->users.account(client_.startup.user);
+    auto found = co_await directory_->find(environment_.lookup_context(), database_,
+                                           client_.startup.user, deadline_);
+    if (found) co_return std::move(*found);
+    if (found.error() == lookup::Failure::timed_out) co_return fail(lost(-ETIMEDOUT));
+    co_return fail({.reason = Reason::client_auth_failed,
+                    .side = Side::internal,
+                    .sqlstate = sqlstate::kCannotConnectNow,
+                    .message = "cannot authenticate user \"" + client_.startup.user + "\" now",
+                    .hint = "Its password could not be looked up; the log of the proxy says why."});
+  }
+
+  // Nobody, when it cannot be found out: the password was wrong by what is known.
+  io::Task<auth::Account> find_again() {
+    auto found = co_await directory_->find_again(environment_.lookup_context(), database_,
+                                                 client_.startup.user, deadline_);
+    co_return std::move(found).value_or(auth::Account());
+  }
+
+ private:
+  const ClientFacts& client_;
+  const Snapshot& snapshot_;
+  Environment& environment_;
+  const Instant deadline_;
+  lookup::DirectoryPtr directory_;
+  std::string database_;
+};
+
 }  // namespace
 
 io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::MessageBuffer& input,
@@ -108,10 +154,13 @@ io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::Mess
     if (!name) co_return fail(std::move(name.error()));
     identity.peer_name = std::move(*name);
   }
+  Accounts accounts(facts, **verdict, snapshot, environment, deadline);
+  Result<auth::Account> account = co_await accounts.find();
+  if (!account) co_return fail(std::move(account.error()));
   auth::ClientAuth machine({.config = *snapshot.auth,
                             .mock = environment.process.mock_secrets,
                             .cache = environment.process.key_cache},
-                           **verdict, std::move(identity));
+                           **verdict, std::move(identity), std::move(*account));
   auth::ClientAuth::Step step = machine.start();
   for (;;) {
     if (auto* error = std::get_if<Error>(&step)) co_return fail(std::move(*error));
@@ -128,6 +177,10 @@ io::Task<Result<AuthenticatedClient>> authenticate(ClientFacts facts, wire::Mess
           });
       if (environment.loop.now() >= deadline) co_return fail(lost(-ETIMEDOUT));
       step = machine.on_derived(std::move(done));
+      continue;
+    }
+    if (std::holds_alternative<auth::ClientAuth::AskAgain>(step)) {
+      step = machine.on_account(co_await accounts.find_again());
       continue;
     }
     const auto& send = std::get<auth::ClientAuth::Send>(step);

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "config/model.h"
 #include "io/loop.h"
+#include "lookup/directories.h"
 #include "observe/metrics.h"
 #include "policy/hooks.h"
 #include "policy/limits.h"
@@ -79,6 +80,7 @@ struct Process {
   PeerNames& peer_names;
   auth::MockSecrets& mock_secrets;
   auth::KeyCache& key_cache;
+  lookup::Directories& directories;
   pool::Registry& pools;
 };
 
@@ -104,6 +106,14 @@ struct Environment {
   // A connection to that upstream, in the gauge.
   upstream::ServerCount count_server(const std::string& upstream) const {
     return {process.metrics.group(upstream::kServerConnections, {upstream}), worker};
+  }
+  lookup::Context lookup_context() {
+    return {.loop = loop,
+            .worker = worker,
+            .handshakes = handshakes,
+            .key_cache = process.key_cache,
+            .resolver = process.resolver,
+            .metrics = process.metrics};
   }
 };
 

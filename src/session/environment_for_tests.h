@@ -41,6 +41,7 @@ struct TestProcess {
             .peer_names = peer_names,
             .mock_secrets = mock_secrets,
             .key_cache = key_cache,
+            .directories = directories,
             .pools = pools};
   }
 
@@ -53,6 +54,7 @@ struct TestProcess {
   PeerNames peer_names{0, kPeerNamesMax, system_user_name};
   auth::MockSecrets mock_secrets{Secret("key")};
   auth::KeyCache key_cache;
+  lookup::Directories directories{metrics};
   pool::Ledger ledger;
   pool::Registry pools{ledger, 1};
 };

@@ -167,8 +167,11 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   Instant deadline = began_ + snapshot_->login_timeout;
   wire::MessageBuffer input(wire::kClientLoginRules, wire::kPasswordLengthMax);
   input.append(std::exchange(request.early, Secret()).reveal());
-  ClientFacts client{
-      .stream = client_, .peer = peer_, .startup = request.packet, .is_unix = listener_->is_unix};
+  ClientFacts client{.stream = client_,
+                     .peer = peer_,
+                     .startup = request.packet,
+                     .is_unix = listener_->is_unix,
+                     .decision = decision};
   Result<AuthenticatedClient> authenticated =
       co_await authenticate(client, input, *snapshot_, environment_, *login_counts_, deadline);
   if (!authenticated) co_return fail(std::move(authenticated.error()));

@@ -45,6 +45,8 @@ class ServerCount {
     cells_ = group_->cells(worker);
     cells_[static_cast<size_t>(state_)].add();
   }
+  // The same for one that stays counted on the way: what one thread adds another may take off.
+  void go_on(uint32_t worker) { cells_ = group_->cells(worker); }
   void leave() {
     if (cells_ != nullptr) std::exchange(cells_, nullptr)[static_cast<size_t>(state_)].sub();
   }

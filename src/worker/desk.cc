@@ -118,7 +118,9 @@ io::Task<> Desk::tend() {
   for (;;) {
     co_await environment_.loop.sleep_until(now() + kTendInterval);
     for (const pool::PoolPtr& pool : environment_.process.pools.all()) tend(*pool);
-    if (worker() == 0) environment_.process.pools.forget_unused();
+    if (worker() != 0) continue;
+    environment_.process.pools.forget_unused();
+    environment_.process.directories.tend(environment_.lookup_context());
   }
 }
 

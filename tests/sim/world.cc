@@ -53,6 +53,7 @@ World::World(const Scenario& scenario)
                .peer_names = peer_names_,
                .mock_secrets = mock_secrets_,
                .key_cache = key_cache_,
+               .directories = directories_,
                .pools = pools_} {
   addresses_ = {io::SocketAddress::ip(*IpAddress::parse("192.0.2.100"), 6432),
                 *io::SocketAddress::unix_path("/sim/.s.PGSQL.6432")};

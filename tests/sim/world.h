@@ -69,6 +69,7 @@ class World final : public session::SessionMail {
   session::PeerNames peer_names_{0, session::kPeerNamesMax, session::system_user_name};
   auth::MockSecrets mock_secrets_;
   auth::KeyCache key_cache_;
+  lookup::Directories directories_{metrics_};
   pool::Ledger ledger_;
   pool::Registry pools_{ledger_, 1};
   session::Process process_;
