@@ -289,7 +289,7 @@ constexpr auto kKeys = std::to_array<Key>({
      "`nextval()` and `setval()`, for what `currval()` and `lastval()` tell."},
     {"pool.unmovable_state", "unknown_settings", "word",
      [] { return word(kPool.unmovable_state.unknown_settings); }, "pin or reject", kLogin,
-     "`set_config()`, SET … FROM CURRENT, and a SET that is not understood."},
+     "`set_config()` of what the text does not name or what names are looked up with, SET … FROM CURRENT, and a SET that is not understood."},
     {"pool.unmovable_state", "session_authorization", "word",
      [] { return word(kPool.unmovable_state.session_authorization); }, "pin or reject", kLogin,
      "SET SESSION AUTHORIZATION, but for DEFAULT."},

@@ -72,6 +72,13 @@ class Destination {
   uint64_t ddl_epoch() const { return ddl_epoch_.load(std::memory_order_relaxed); }
   void on_ddl() { ddl_epoch_.fetch_add(1, std::memory_order_relaxed); }
 
+  // Somebody asks currval() or lastval() for what an earlier transaction has written.
+  bool asks_for_sequences() const { return asks_for_sequences_.load(std::memory_order_relaxed); }
+  // True the first time.
+  bool on_sequence_asked() {
+    return !asks_for_sequences() && !asks_for_sequences_.exchange(true, std::memory_order_relaxed);
+  }
+
  private:
   const upstream::UpstreamPtr upstream_;
   const std::string database_;
@@ -83,6 +90,7 @@ class Destination {
   std::map<std::string, ListenerPtr> listeners_;  // by encoding: there are about forty
   Greetings greetings_;
   std::atomic<uint64_t> ddl_epoch_ = 0;
+  std::atomic<bool> asks_for_sequences_ = false;
 };
 
 }  // namespace trunkline::pool

@@ -20,7 +20,7 @@ enum class Pin : uint16_t {
   prepared = 1U << 5,  // by code that is not seen
   // From here on until the session ends: nothing tells that they are over.
   random_seed = 1U << 6,
-  sequence = 1U << 7,
+  sequence = 1U << 7,  // or DISCARD SEQUENCES
   unknown_setting = 1U << 8,
   session_authorization = 1U << 9,
   long_statement = 1U << 10,
@@ -65,11 +65,12 @@ inline constexpr Pins kProbedPins = {Pin::temporary_object, Pin::held_cursor, Pi
 
 // One row of one number: the bits of `kProbedPins` that hold for this server connection. Asked
 // outside of a transaction, where every lock is the session's. Then a row for each setting of the
-// session: code that is not seen may have set some for its caller.
+// session: code that is not seen may have set some for its caller. `kProbeCustomized` goes on for
+// settings that pg_settings does not show.
 inline constexpr std::string_view kProbe =
-    "SELECT (CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = t)"
+    "SELECT (CASE WHEN t <> 0 AND (EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = t)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = t)"
-    " OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = t) THEN 2 ELSE 0 END"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = t)) THEN 2 ELSE 0 END"
     " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) THEN 4 ELSE 0 END"
     " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory'"
     " AND pid = pg_catalog.pg_backend_pid()) THEN 8 ELSE 0 END"
@@ -81,5 +82,8 @@ inline constexpr std::string_view kProbe =
     " AND NOT pg_catalog.starts_with(name, 'transaction_')"
     " UNION ALL SELECT 'role', pg_catalog.current_setting('role')"
     " WHERE pg_catalog.current_setting('role') <> 'none'";
+inline constexpr std::string_view kProbeCustomized =
+    " UNION ALL SELECT n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest('{{{}}}'"
+    "::pg_catalog.text[]) AS n WHERE pg_catalog.current_setting(n, true) IS NOT NULL";
 
 }  // namespace trunkline::session

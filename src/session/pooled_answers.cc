@@ -306,7 +306,12 @@ void PooledMachine::on_completed(std::string_view tag) {
       note_ddl();
       ddl_open_ = true;
       break;
+    case sql::StatementKind::discard_sequences:
+      on_sequences_discarded();
+      break;
     case sql::StatementKind::discard_all:
+      on_sequences_discarded();
+      [[fallthrough]];
     case sql::StatementKind::deallocate_all:
       // Ours among them.
       pool::forget_guards(*server_);
@@ -360,6 +365,7 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     if (!in_block_ && server_->unproven) learn_reported();
   }
   if (!in_block_) {
+    may_have_moved_sequence_ = false;
     // Others see it from here on; what they have prepared meanwhile is of before.
     if (std::exchange(ddl_open_, false)) note_ddl();
     if (std::exchange(block_failed_, false)) {

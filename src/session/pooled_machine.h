@@ -201,7 +201,11 @@ class PooledMachine {
   bool is_prepared(std::string_view name, const pool::Statement& statement);
 
   // pooled_pins.cc
-  static Pins foreseen_pins(const sql::TextFacts& facts);
+  Pins foreseen_pins(const sql::TextFacts& facts) const;
+  bool may_pin(const sql::TextFacts& facts) const;
+  bool moves_awaited_sequence(sql::Suspicions suspicions) const;
+  void note_sequences(const sql::TextFacts& facts, sql::Suspicions suspicions);
+  void on_sequences_discarded();
   void note_cause(const sql::TextFacts& facts);
   std::optional<Error> refusal_of_state(Pins wanted) const;
   std::optional<Error> refusal_of_place(Pins wanted);
@@ -291,6 +295,7 @@ class PooledMachine {
   Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
 
   // pooled_own.cc
+  std::string probe() const;
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
   void on_probed(const std::vector<std::string_view>& row);
 
@@ -334,8 +339,9 @@ class PooledMachine {
   bool suspected_ = false;
   bool answers_blocked_ = false;
   uint32_t syncs_owed_ = 0;
-  bool may_notify_ = false;  // something of this transaction
-  bool lays_on_ = false;     // the client's channels onto its connection, before anything else
+  bool may_notify_ = false;               // something of this transaction
+  bool may_have_moved_sequence_ = false;  // likewise
+  bool lays_on_ = false;  // the client's channels onto its connection, before anything else
   bool laid_on_ = false;
   bool to_be_told_ = false;  // of settings that the server reports
   bool refusing_ = false;    // what the client sends, up to its next Sync or Query

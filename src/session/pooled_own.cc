@@ -1,4 +1,5 @@
 #include <charconv>
+#include <fmt/ranges.h>
 #include <utility>
 
 #include "pool/guard.h"
@@ -61,10 +62,18 @@ void PooledMachine::append_own_request(Pieces& out) {
     // In doubt, any answer will do.
     probing_ = !server_->queue.in_doubt();
     if (probing_) suspected_ = probed_ = false;
-    query(probing_ ? kProbe : "");
+    query(probing_ ? probe() : "");
   }
   kept_.clear();
   out.add(keep(std::move(request)));
+}
+
+std::string PooledMachine::probe() const {
+  std::string probe(kProbe);
+  if (auto names = settings_.customized(); !names.empty()) {
+    probe += fmt::format(kProbeCustomized, fmt::join(names, ","));
+  }
+  return probe;
 }
 
 PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {

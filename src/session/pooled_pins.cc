@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "observe/log.h"
@@ -43,6 +44,10 @@ StatementKind cause_of(const sql::TextFacts& facts) {
   return StatementKind::other;
 }
 
+constexpr sql::Suspicions kMayMoveSequence = {
+    Suspicion::moves_sequence, Suspicion::may_write,     Suspicion::opaque,
+    Suspicion::dblink,         Suspicion::unknown_types, Suspicion::may_fire_triggers};
+
 std::string names_of(Pins pins) {
   std::string names;
   for (size_t i = 0; i < kPinSettings.size(); ++i) {
@@ -65,7 +70,7 @@ sql::Suspicions suspicions_of_run(const sql::TextFacts& facts) {
   return suspicions;
 }
 
-// Nothing but the end of the session takes these away.
+// Nothing but the end of the session takes these away, or DISCARD SEQUENCES that one.
 Pins certain_pins(const sql::TextFacts& facts) {
   Pins pins;
   sql::Suspicions suspicions = suspicions_of_run(facts);
@@ -73,19 +78,62 @@ Pins certain_pins(const sql::TextFacts& facts) {
   if (suspicions.has(Suspicion::setseed)) pins.add(Pin::random_seed);
   if (suspicions.has(Suspicion::moves_sequence)) pins.add(Pin::sequence);
   if (suspicions.has(Suspicion::set_config)) pins.add(Pin::unknown_setting);
-  for (const sql::Statement& statement : facts.statements()) pins.add(certain_pins(statement));
+  for (const sql::Statement& statement : facts.statements()) {
+    pins.add(certain_pins(statement));
+    // Statements that are prepared with it are known by what it is set to.
+    if (std::ranges::any_of(statement.settings, SessionSettings::has_meaning)) {
+      pins.add(Pin::unknown_setting);
+    }
+  }
   return pins;
 }
 
 // Those too that the server is asked about afterwards.
-Pins PooledMachine::foreseen_pins(const sql::TextFacts& facts) {
+Pins PooledMachine::foreseen_pins(const sql::TextFacts& facts) const {
   Pins pins = certain_pins(facts);
+  if (moves_awaited_sequence(suspicions_of_run(facts))) pins.add(Pin::sequence);
   if (facts.has(StatementKind::create_temp)) pins.add(Pin::temporary_object);
   if (facts.has(Suspicion::session_lock)) pins.add(Pin::advisory_lock);
   for (const sql::Statement& statement : facts.statements()) {
     if (statement.kind == StatementKind::declare && statement.with_hold) pins.add(Pin::held_cursor);
   }
   return pins;
+}
+
+bool PooledMachine::may_pin(const sql::TextFacts& facts) const {
+  return !facts.is_plain() || moves_awaited_sequence(facts.suspicions());
+}
+
+// What currval() and lastval() tell is of the connection. A text shows that it calls nextval(), and
+// not which default or trigger does. To keep a connection after everything that writes would cost
+// all for what few ask: so it is kept where somebody has asked before, in a transaction of its own.
+bool PooledMachine::moves_awaited_sequence(sql::Suspicions suspicions) const {
+  return suspicions.has_any_of(kMayMoveSequence) && server_ != nullptr &&
+         server_->destination != nullptr && server_->destination->asks_for_sequences() &&
+         !identity_.rejects.has(Pin::sequence);
+}
+
+void PooledMachine::note_sequences(const sql::TextFacts& facts, sql::Suspicions suspicions) {
+  if (moves_awaited_sequence(suspicions)) {
+    note_cause(facts);
+    pins_.add(Pin::sequence);
+  }
+  may_have_moved_sequence_ |= suspicions.has_any_of(kMayMoveSequence);
+  bool asks = suspicions.has(Suspicion::reads_sequence) && !may_have_moved_sequence_ &&
+              !pins_.has(Pin::sequence) && !identity_.keeps_connection;
+  if (!asks || server_->destination == nullptr || !server_->destination->on_sequence_asked())
+    return;
+  observe::log(observe::Level::info,
+               "currval() or lastval() in a transaction of its own: from here on, sessions of this "
+               "pool keep their connection after what may move a sequence",
+               {{"session", identity_.session}});
+}
+
+// What was sent behind it may have moved one again.
+void PooledMachine::on_sequences_discarded() {
+  bool is_last = running_done_ + 1 == running_.size() &&
+                 statement_ == running_.back().facts->statements().size();
+  if (is_last) pins_.remove(Pin::sequence);
 }
 
 void PooledMachine::note_cause(const sql::TextFacts& facts) {

@@ -62,7 +62,7 @@ TEST_F(PooledPinPolicy, what_is_rejected_is_not_sent_and_the_setting_named) {
       {Pin::advisory_lock, "select pg_advisory_lock(1)", "advisory_locks"},
       {Pin::random_seed, "select setseed(0.1)", "random_seed"},
       {Pin::sequence, "select nextval('s')", "sequences"},
-      {Pin::unknown_setting, "select set_config('a.b', 'c', false)", "unknown_settings"},
+      {Pin::unknown_setting, "select set_config('search_path', 'c', false)", "unknown_settings"},
       {Pin::session_authorization, "set session authorization bob", "session_authorization"},
       {Pin::long_statement, "select '" + std::string(300'000, 'x') + "'", "long_statements"},
   };

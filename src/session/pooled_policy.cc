@@ -33,7 +33,7 @@ std::optional<Error> PooledMachine::refusal_to_parse(const sql::TextFacts& facts
 
 std::optional<Error> PooledMachine::refusal_to_run(const sql::TextFacts& facts) {
   if (std::optional<Error> refused = refusal_to_parse(facts)) return refused;
-  return facts.is_plain() ? std::nullopt : refusal_of_place(foreseen_pins(facts));
+  return may_pin(facts) ? refusal_of_place(foreseen_pins(facts)) : std::nullopt;
 }
 
 std::optional<Error> PooledMachine::refusal_of_long_text() {

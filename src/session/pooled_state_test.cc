@@ -124,6 +124,33 @@ TEST_F(PooledPins, what_cannot_be_moved_is_asked_for_and_pins) {
   EXPECT_TRUE(a.machine.may_leave());
 }
 
+TEST_F(PooledSettings, what_set_config_has_set_is_asked_for) {
+  a.use(*connection);
+  run(a, "select set_config('My.Tenant', f(), false)", "SELECT 1");
+  ASSERT_TRUE(a.machine.has_own_request());
+  a.own_request();
+  std::string asked = a.heard();
+  EXPECT_TRUE(asked.contains("unnest('{my.tenant}'")) << asked;
+  auto row = [](std::initializer_list<std::string> values) {
+    std::string body{'\0', static_cast<char>(values.size())};
+    for (const std::string& value : values) {
+      body += std::string("\0\0\0", 3) + static_cast<char>(value.size()) + value;
+    }
+    return msg('D', body);
+  };
+  a.server(msg('T', "x") + row({"0"}) + done("SELECT 1") + msg('T', "x") +
+           row({"my.tenant", "seven"}) + done("SELECT 1") + ready());
+  EXPECT_TRUE(a.machine.pins().none());
+  a.leave();
+  a.use(*connection);
+  EXPECT_FALSE(connection->settings == nullptr);
+  EXPECT_EQ(*connection->settings->find("my.tenant"), "seven");
+  // From then on it is asked for whenever something is.
+  run(a, "do $$ begin perform f(); end $$", "DO");
+  a.own_request();
+  EXPECT_TRUE(a.heard().contains("unnest('{my.tenant}'"));
+}
+
 TEST_F(PooledPins, the_probe_is_read_however_it_is_cut) {
   for (size_t every = 1; every < 40; ++every) {
     PooledPlay play{1};
@@ -146,7 +173,8 @@ TEST_F(PooledPins, some_things_pin_without_a_question) {
   };
   for (const Case& each :
        {Case{"select setseed(0.5)", Pin::random_seed}, Case{"select nextval('s')", Pin::sequence},
-        Case{"select set_config('a.x', '1', false)", Pin::unknown_setting},
+        Case{"select set_config('search_path', 'a', false)", Pin::unknown_setting},
+        Case{"select set_config($1, 'a', false)", Pin::unknown_setting},
         Case{"set session authorization joe", Pin::session_authorization}}) {
     PooledPlay play{1};
     auto fresh = PooledPlay::connection(metrics);
@@ -160,6 +188,29 @@ TEST_F(PooledPins, some_things_pin_without_a_question) {
   EXPECT_TRUE(a.machine.pins().none());
   EXPECT_FALSE(a.machine.has_own_request());
   EXPECT_FALSE(connection->unproven);
+}
+
+TEST_F(PooledPins, what_may_move_a_sequence_unseen_pins_where_somebody_has_asked_for_it) {
+  pool::Destination destination(nullptr, "db", config::Pool{}, auth::Credentials{});
+  connection->destination = &destination;
+  const char* insert = "insert into numbered (note) values ('x')";
+  a.use(*connection);
+  run(a, insert, "INSERT 0 1");
+  EXPECT_TRUE(a.machine.pins().none());
+  run(a, "begin", "BEGIN", 'T');
+  run(a, insert, "INSERT 0 1", 'T');
+  run(a, "select lastval()", "SELECT 1", 'T');
+  run(a, "commit", "COMMIT");
+  EXPECT_FALSE(destination.asks_for_sequences()) << "of its own transaction";
+  run(a, "select lastval()", "SELECT 1");
+  EXPECT_TRUE(destination.asks_for_sequences());
+  EXPECT_TRUE(a.machine.pins().none());
+  run(a, insert, "INSERT 0 1");
+  EXPECT_TRUE(a.machine.pins().has(Pin::sequence));
+  run(a, "discard sequences; insert into numbered default values", "DISCARD SEQUENCES");
+  EXPECT_TRUE(a.machine.pins().has(Pin::sequence));
+  run(a, "discard sequences", "DISCARD SEQUENCES");
+  EXPECT_FALSE(a.machine.pins().has(Pin::sequence));
 }
 
 TEST_F(PooledPins, a_text_too_long_to_be_looked_at_pins_and_spoils) {

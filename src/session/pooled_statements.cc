@@ -18,13 +18,13 @@ constexpr sql::KindSet kProbedKinds = {StatementKind::create_temp, StatementKind
                                        StatementKind::discard_all, StatementKind::do_,
                                        StatementKind::call,        StatementKind::load,
                                        StatementKind::other};
-constexpr sql::Suspicions kProbedSuspicions = {Suspicion::session_lock, Suspicion::session_unlock,
-                                               Suspicion::temp_objects, Suspicion::opaque,
-                                               Suspicion::dblink};
+constexpr sql::Suspicions kProbedSuspicions = {
+    Suspicion::session_lock, Suspicion::session_unlock, Suspicion::temp_objects,
+    Suspicion::opaque,       Suspicion::dblink,         Suspicion::set_config_named};
 // After these nothing is known of what the session has set.
-constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::opaque,
-                                       Suspicion::may_fire_triggers, Suspicion::dblink,
-                                       Suspicion::unknown_types,
+constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::set_config_named,
+                                       Suspicion::opaque, Suspicion::may_fire_triggers,
+                                       Suspicion::dblink, Suspicion::unknown_types,
                                        // What looks like a table may be a view, and call anything.
                                        Suspicion::temp_objects, Suspicion::reads_relations};
 
@@ -130,6 +130,7 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
   if (suspicions.has_any_of(kUnproven) || facts.kinds().has_any_of(kSettingKinds)) {
     server_->unproven = true;
   }
+  note_sequences(facts, suspicions);
   if (facts.is_plain()) return;
   bool unclear = facts.is_cut() || facts.is_malformed();
   if (unclear || suspicions.has_any_of(kProbedSuspicions) ||
@@ -142,6 +143,7 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
 }
 
 void PooledMachine::note_statement(const sql::Statement& statement) {
+  for (const std::string& name : statement.settings) settings_.ask_for(name);
   switch (statement.kind) {
     case StatementKind::declare:
       if (statement.with_hold || statement.is_malformed) suspected_ = true;

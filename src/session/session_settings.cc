@@ -1,7 +1,10 @@
 #include "session/session_settings.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
+
+#include "sql/identifier.h"
 
 namespace trunkline::session {
 
@@ -15,13 +18,19 @@ const std::string* find_in(const pool::SettingsPtr& settings, std::string_view n
   return settings ? settings->find(name) : nullptr;
 }
 
+// Of extensions and applications.
+bool is_custom(std::string_view name) {
+  return name.contains('.');
+}
+
 }  // namespace
 
-const pool::SettingsPtr& SessionSettings::of_meaning() {
-  // How a statement runs, not what it is.
+// Not of how a statement runs, but of what it is.
+bool SessionSettings::has_meaning(std::string_view name) {
   static constexpr std::array<std::string_view, 12> kWithoutMeaning = {
       "application_name",
       "client_min_messages",
+      "default_transaction_read_only",
       "extra_float_digits",
       "idle_in_transaction_session_timeout",
       "idle_session_timeout",
@@ -30,12 +39,18 @@ const pool::SettingsPtr& SessionSettings::of_meaning() {
       "statement_timeout",
       "synchronous_commit",
       "transaction_timeout",
-      "work_mem",
-      "default_transaction_read_only"};
+      "work_mem"};
+  return !is_custom(name) && !name.starts_with("enable_") &&
+         std::ranges::find(kWithoutMeaning, name) == kWithoutMeaning.end();
+}
+
+const pool::SettingsPtr& SessionSettings::of_meaning() {
   if (meaning_of_ == current()) return meaning_;
   meaning_of_ = current();
-  pool::Settings kept = copy_of(current());
-  for (std::string_view name : kWithoutMeaning) kept.reset(name);
+  pool::Settings kept;
+  for (const auto& [name, value] : copy_of(current())) {
+    if (has_meaning(name)) kept.set(name, value);
+  }
   meaning_ = kept.empty() ? nullptr : std::make_shared<const pool::Settings>(std::move(kept));
   return meaning_;
 }
@@ -79,10 +94,24 @@ void SessionSettings::on_completed(const sql::Statement& statement, std::string_
 }
 
 void SessionSettings::learn(pool::Settings settings) {
+  asked_for_.clear();
   for (const auto& [name, value] : copy_of(current())) {
-    if (name.contains('.') && settings.find(name) == nullptr) settings.set(name, value);
+    if (is_custom(name) && !sql::is_plain_setting_name(name)) settings.set(name, value);
   }
   settings_.reset(std::make_shared<const pool::Settings>(std::move(settings)));
+}
+
+void SessionSettings::ask_for(std::string_view name) {
+  if (is_custom(name)) asked_for_.emplace_back(name);
+}
+
+std::vector<std::string_view> SessionSettings::customized() const {
+  std::vector<std::string_view> names(asked_for_.begin(), asked_for_.end());
+  if (current() == nullptr) return names;
+  for (const auto& [name, value] : *current()) {
+    if (is_custom(name) && sql::is_plain_setting_name(name)) names.push_back(name);
+  }
+  return names;
 }
 
 void SessionSettings::on_reported(std::string_view name, std::string_view value) {

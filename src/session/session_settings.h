@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "pool/settings.h"
 #include "session/transactional.h"
@@ -24,6 +25,7 @@ class SessionSettings {
   const pool::SettingsPtr& startup() const { return startup_; }
   // Of these, those that may decide what a statement means when it is prepared.
   const pool::SettingsPtr& of_meaning();
+  static bool has_meaning(std::string_view name);
   // RESET and SET … TO DEFAULT have gone back to the connection's own default, which is not the
   // session's: the server has something else than `current`.
   bool server_differs() const { return server_differs_; }
@@ -33,9 +35,13 @@ class SessionSettings {
   void on_completed(const sql::Statement& statement, std::string_view tag);
   // An error outside of a transaction block has undone what ran since the last commit.
   void on_error(bool in_block);
-  // The server has been asked what is set in this session, outside of a transaction.
-  // It does not tell those of extensions and applications ("my.tenant"), which stay.
+  // The server has been asked what is set in this session, outside of a transaction: all of it, but
+  // that it tells settings of extensions and applications ("my.tenant") only when it is asked for
+  // them by their names, `customized`. Of those that have odd names nothing is learnt.
   void learn(pool::Settings settings);
+  // A statement that is on its way may set it, to what is not known.
+  void ask_for(std::string_view name);
+  std::vector<std::string_view> customized() const;
   // What the server says of a setting: in its own spelling, and whole where only a part was set
   // (`SET datestyle = 'DMY'`).
   void on_reported(std::string_view name, std::string_view value);
@@ -53,6 +59,7 @@ class SessionSettings {
   Transactional<pool::SettingsPtr> settings_;
   pool::SettingsPtr meaning_;  // of `meaning_of_`
   pool::SettingsPtr meaning_of_;
+  std::vector<std::string> asked_for_;
   bool server_differs_ = false;
 };
 

@@ -166,6 +166,13 @@ std::string_view between(std::string_view token, size_t head, size_t tail) {
 
 }  // namespace
 
+bool is_plain_setting_name(std::string_view name) {
+  return !name.empty() && name.size() <= kNameBytesMax && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '$';
+  });
+}
+
 size_t character_bytes(Encoding encoding, std::string_view text) {
   auto first = static_cast<unsigned char>(text[0]);
   auto second = static_cast<unsigned char>(text.size() > 1 ? text[1] : 0);

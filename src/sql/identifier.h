@@ -31,6 +31,10 @@ void append_lower(std::string& out, std::string_view text, Encoding encoding);
 // Of a word or a quoted identifier as the lexer gave it. `escape` is of U&"…" UESCAPE '…'.
 Name fold_identifier(std::string_view token, Syntax syntax, char escape = '\\');
 
+// A setting's name, in either case, that may be written anywhere as it is: within quotes, in an
+// array.
+bool is_plain_setting_name(std::string_view name);
+
 // What a string token is worth, when that is certain: not of bits, not if it names characters
 // beyond ASCII by escapes, and not if PostgreSQL refuses it.
 std::optional<std::string> string_value(std::string_view token, Syntax syntax, char escape = '\\');

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sql/identifier.h"
 #include "sql/statement_kind.h"
@@ -78,6 +79,8 @@ struct Statement {
   // Of SET; of NOTIFY, the payload.
   SettingValue value;
   TransactionModes modes;
+  // Of set_config('name', …), in lower case.
+  std::vector<std::string> settings;
 
   // PREPARE: the parameter types, EXECUTE: the arguments; both without their parentheses.
   Span arguments;

@@ -64,9 +64,13 @@ void StatementScanner::end_statement() {
     statement.span = span_;
     statement.index = statements_++;
     parse_head(head_, syntax_, span_.offset + span_.length, statement);
+    statement.settings = watch_.take_settings();
     statement.suspicions.add(watch_.take());
     // Only analysed; what it does it does when it is executed.
-    if (statement.kind == StatementKind::prepare) statement.suspicions = {};
+    if (statement.kind == StatementKind::prepare) {
+      statement.suspicions = {};
+      statement.settings.clear();
+    }
     statement.suspicions.add(suspicions_of_kind(statement.kind));
     // A setting that sets the seed of random().
     if (statement.kind == StatementKind::set && statement.name.text == "seed") {

@@ -1,6 +1,7 @@
 #include "sql/suspicion_watch.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
@@ -16,6 +17,12 @@ constexpr std::string_view kPgTemp = "pg_temp";
 
 bool names_temp(std::string_view name) {
   return name == kPgTemp || name.starts_with("pg_temp_") || name.starts_with("pg_toast_temp_");
+}
+
+// The name of a setting that a literal is; empty if it is none.
+std::string setting_named_by(std::string_view literal, Syntax syntax) {
+  std::optional<std::string> value = string_value(literal, syntax);
+  return value && is_plain_setting_name(*value) ? to_lower(*value) : std::string();
 }
 
 }  // namespace
@@ -48,9 +55,11 @@ Suspicions SuspicionWatch::take() {
   in_name_ = false;
   if (set_config_depth_ > 0) suspect(Suspicion::set_config);
   set_config_depth_ = 0;
+  settings_.clear();
   Suspicions found = std::exchange(suspicions_, {});
   last_ = before_last_ = before_name_ = before_name_further_ = {};
-  bool sets = found.has_any_of({Suspicion::set_config, Suspicion::set_config_local});
+  bool sets = found.has_any_of(
+      {Suspicion::set_config, Suspicion::set_config_named, Suspicion::set_config_local});
   if (sets && names_seed_) found.add(Suspicion::setseed);
   closed_before_alias_ = explains_ = names_seed_ = false;
   depth_ = 0;
@@ -134,6 +143,9 @@ void SuspicionWatch::on_string(const Token& token) {
   } else if (equal_ignoring_case(token.text, "'seed'")) {
     names_seed_ = true;
   }
+  // The first argument, should it end here.
+  if (depth_ == set_config_depth_ && last_.is('('))
+    setting_ = setting_named_by(token.text, syntax_);
   // mytype 'literal'
   bool behind_name = in_name_ && !last_.is('.');
   if (behind_name && !is_first() && last_.word != Word::literal_follows &&
@@ -151,7 +163,8 @@ void SuspicionWatch::on_symbol(const Token& token) {
     closed_before_alias_ = (level() & kAliasMayFollow) != 0;
     if (depth_ > 0) --depth_;
   } else if (c == ',' && depth_ == set_config_depth_) {
-    ++commas_;
+    bool is_whole = before_last_.is('(') && last_.kind == TokenKind::string;
+    if (commas_++ == 0 && !is_whole) setting_.clear();
   }
 }
 
@@ -159,8 +172,11 @@ void SuspicionWatch::on_symbol(const Token& token) {
 void SuspicionWatch::close_set_config() {
   bool is_local = commas_ == 2 && before_name_.is(',') && in_name_ && last_.unquoted &&
                   qualifier_.empty() && name_ == "true";
-  suspect(is_local ? Suspicion::set_config_local : Suspicion::set_config);
   set_config_depth_ = 0;
+  if (is_local) return suspect(Suspicion::set_config_local);
+  if (commas_ == 0 || setting_.empty()) return suspect(Suspicion::set_config);
+  suspect(Suspicion::set_config_named);
+  settings_.push_back(std::move(setting_));
 }
 
 void SuspicionWatch::open() {
@@ -174,6 +190,7 @@ void SuspicionWatch::open() {
         // Its last argument will tell.
         set_config_depth_ = depth_ + 1;
         commas_ = 0;
+        setting_.clear();
         suspicions = {};
       }
       suspect(suspicions);

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "sql/lexer.h"
 #include "sql/suspicions.h"
@@ -20,6 +22,8 @@ class SuspicionWatch {
   void on_token(const Token& token);
   // The end of the statement; ready for the next one.
   Suspicions take();
+  // Of what was `set_config_named`; to be taken first.
+  std::vector<std::string> take_settings() { return std::exchange(settings_, {}); }
 
  private:
   using Word = WatchedWord;
@@ -73,6 +77,8 @@ class SuspicionWatch {
   // Within a call of set_config(): how deep its arguments are, and how many commas between them.
   uint64_t set_config_depth_ = 0;
   uint64_t commas_ = 0;
+  std::string setting_;  // that it names, if the text says so
+  std::vector<std::string> settings_;
   bool names_seed_ = false;
   uint64_t depth_ = 0;
   std::array<uint8_t, kLevelsMax> levels_{};

@@ -10,7 +10,8 @@ namespace trunkline::sql {
 // a probe; one that is missing gives wrong results. So the rule is to suspect. But operators, casts
 // and types are taken to be what their names say, where those are PostgreSQL's own.
 enum class Suspicion : uint32_t {
-  // Of any setting; where its name is a parameter that may be "seed", which setseed() sets.
+  // Of any setting, but for `set_config_named`; where its name is a parameter that may be "seed",
+  // which setseed() sets.
   set_config = 1U << 0,
   session_lock = 1U << 1,  // pg_advisory_lock and its kin; not the _xact_ ones
   setseed = 1U << 2,
@@ -38,6 +39,8 @@ enum class Suspicion : uint32_t {
   set_config_local = 1U << 16,
   session_unlock = 1U << 17,  // pg_advisory_unlock and its kin
   reads_channels = 1U << 18,  // pg_listening_channels
+  // set_config('name', …): of the settings in `Statement::settings`, and no others.
+  set_config_named = 1U << 19,
 };
 
 using Suspicions = Flags<Suspicion>;
@@ -46,7 +49,7 @@ constexpr Suspicions operator|(Suspicion a, Suspicion b) {
 }
 // For a text that could not be followed.
 inline constexpr Suspicions kAllSuspicions =
-    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::reads_channels) << 1) - 1);
+    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::set_config_named) << 1) - 1);
 
 // They tell something about the statement, but nothing of the session needs to be looked at.
 inline constexpr Suspicions kHarmlessSuspicions = {

@@ -15,7 +15,7 @@ std::string list(Suspicions suspicions) {
       "set_config", "session_lock", "setseed",   "moves_sequence", "reads_sequence",
       "notifies",   "temp",         "opaque",    "triggers",       "write",
       "dblink",     "pg_catalog",   "relations", "prepared",       "types",
-      "define",     "set_local",    "unlock",    "channels"};
+      "define",     "set_local",    "unlock",    "channels",       "set_named"};
   std::string out;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (!suspicions.has(static_cast<Suspicion>(1U << i))) continue;
@@ -72,9 +72,18 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Calls, Suspected,
     testing::Values(
-        Case{"select set_config('a', 'b', false)", "set_config"},
-        Case{"select SET_CONFIG ('a', 'b', false)", "set_config"},
-        Case{"select \"set_config\"('a', 'b', false)", "set_config"},
+        Case{"select set_config('a', 'b', false)", "set_named"},
+        Case{"select SET_CONFIG ('a', 'b', false)", "set_named"},
+        Case{"select \"set_config\"('a', f(b), c)", "opaque write set_named"},
+        Case{"select set_config('a' || b, 'b', false)", "set_config"},
+        Case{"select set_config('a'::text, 'b', false)", "set_config"},
+        Case{"select set_config(('a'), 'b', false)", "set_config"},
+        Case{"select set_config(E'a', 'b', false)", "set_named"},
+        Case{"select set_config('a b', 'b', false)", "set_config"},
+        Case{"select set_config('', 'b', false)", "set_config"},
+        Case{"select set_config('a''b', 'b', false)", "set_config"},
+        Case{"select set_config(a, 'b', false)", "set_config"},
+        Case{"select set_config($1, 'b', false)", "set_config"},
         Case{"select U&\"\\0073et_config\"('a')", "set_config"},
         Case{"select pg_catalog.set_config('a')", "set_config pg_catalog"},
         Case{"select \"pg_catalog\" . \"set_config\"('a')", "set_config pg_catalog"},
@@ -90,16 +99,16 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select set_config('a', $1, true)", "set_local"},
         Case{"select set_config('a', f(1, 2), true), b(3)", "opaque write set_local"},
         Case{"select set_config('a', 'b', true), set_config('c', 'd', false)",
-             "set_config set_local"},
+             "set_local set_named"},
         Case{"select set_config('a', 'b', true), set_config('c', 'd', true)", "set_local"},
         Case{"select set_config('a', set_config('b', 'c', true), true)", "set_config set_local"},
-        Case{"select set_config('a', 'b', not true)", "set_config"},
-        Case{"select set_config('a', 'b', a.true)", "set_config"},
-        Case{"select set_config('a', 'b', \"true\")", "set_config"},
-        Case{"select set_config('a', 'b', false or true)", "set_config"},
-        Case{"select set_config('a', 'b', true and false)", "set_config"},
+        Case{"select set_config('a', 'b', not true)", "set_named"},
+        Case{"select set_config('a', 'b', a.true)", "set_named"},
+        Case{"select set_config('a', 'b', \"true\")", "set_named"},
+        Case{"select set_config('a', 'b', false or true)", "set_named"},
+        Case{"select set_config('a', 'b', true and false)", "set_named"},
         Case{"select set_config('a', ('b', true)", "set_config"},
-        Case{"select set_config('a', 'b', is_local => true)", "set_config"},
+        Case{"select set_config('a', 'b', is_local => true)", "set_named"},
         Case{"select set_config('seed', '0.5', true)", "setseed set_local"},
         Case{"select s.set_config('a', 'b', true)", "set_config opaque write"},
         Case{"select pg_advisory_lock(1)", "session_lock"},
@@ -118,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select filter(1)", "opaque write"}, Case{"select json_value(a, '$')", "opaque write"},
         Case{"select pg_terminate_backend(1)", "opaque write"},
         Case{"execute p(nextval('s'))", "moves_sequence write prepared"},
-        Case{"select set_config('seed', '0.5', false)", "set_config setseed"},
+        Case{"select set_config('seed', '0.5', false)", "setseed set_named"},
         Case{"select 'seed'", ""}, Case{"set seed = 0.5", "setseed"},
         Case{"set local SEED to 1", "setseed"},
         Case{"declare c cursor for select nextval('s')", "moves_sequence write"},
@@ -197,6 +206,17 @@ TEST(Suspected, OfAMisreadNameIsEverything) {
   EXPECT_EQ(facts->outcome(), Lexer::Outcome::unclear);
   EXPECT_EQ(facts->suspicions(), kAllSuspicions);
   EXPECT_FALSE(facts->is_plain());
+}
+
+TEST(Suspected, NamesTheSettings) {
+  auto facts = TextFacts::of(
+      "select set_config('My.Tenant', $1, false), set_config('work_mem', f('a.b', 'c'), x); "
+      "select set_config('a.b', 'c', true); prepare p as select set_config('d.e', $1, false)",
+      {});
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(facts->statements()[0].settings, (Names{"my.tenant", "work_mem"}));
+  EXPECT_EQ(facts->statements()[1].settings, Names{});
+  EXPECT_EQ(facts->statements()[2].settings, Names{});
 }
 
 TEST(Suspected, AtAnyDepth) {
