@@ -289,13 +289,15 @@ constexpr auto kKeys = std::to_array<Key>({
      "`nextval()` and `setval()`, for what `currval()` and `lastval()` tell."},
     {"pool.unmovable_state", "unknown_settings", "word",
      [] { return word(kPool.unmovable_state.unknown_settings); }, "pin or reject", kLogin,
-     "`set_config()` of what the text does not name or what names are looked up with, SET … FROM CURRENT, and a SET that is not understood."},
+     "`set_config()` of what the text does not name or what names are looked up with, SET … FROM "
+     "CURRENT, and a SET that is not understood."},
     {"pool.unmovable_state", "session_authorization", "word",
      [] { return word(kPool.unmovable_state.session_authorization); }, "pin or reject", kLogin,
      "SET SESSION AUTHORIZATION, but for DEFAULT."},
     {"pool.unmovable_state", "long_statements", "word",
      [] { return word(kPool.unmovable_state.long_statements); }, "pin or reject", kLogin,
-     "A text of more than 256 KiB, which is not looked at."},
+     "A text of more than 256 KiB; with `pin` only such a one pins that is prepared under a name "
+     "or acts on prepared statements, channels or defaults."},
 
     {"auth_query", "user", "text", nullptr, "at most 63 bytes", kLogin,
      "Required. Who asks: a user of the server that may run `query`."},

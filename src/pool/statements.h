@@ -26,6 +26,8 @@ struct Statement {
   SettingsPtr settings;
   std::shared_ptr<const sql::TextFacts> facts;
   uint64_t hash = 0;
+  // Its text was too long to be kept: it is on the connection it was prepared on, or nowhere.
+  bool is_long = false;
 
   std::string_view text() const { return std::string_view(parse).substr(0, parse.find('\0')); }
   friend bool operator==(const Statement& a, const Statement& b) {

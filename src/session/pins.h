@@ -23,7 +23,7 @@ enum class Pin : uint16_t {
   sequence = 1U << 7,  // or DISCARD SEQUENCES
   unknown_setting = 1U << 8,
   session_authorization = 1U << 9,
-  long_statement = 1U << 10,
+  long_statement = 1U << 10,  // more than is kept, and it may be needed again
 };
 
 using Pins = Flags<Pin>;

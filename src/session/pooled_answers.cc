@@ -49,6 +49,7 @@ void PooledMachine::detach() {
   if (notifications_ != nullptr) notifications_->forget_left();
   lays_on_ = laid_on_ = false;
   if (settings_.server_differs()) server_->unproven = true;
+  if (unnamed_ != nullptr && unnamed_->is_long) unnamed_ = nullptr;
   server_ = nullptr;
 }
 

@@ -37,14 +37,20 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
     if (std::optional<Error> refused = refusal_to_parse(*statement->facts)) [[unlikely]]
       return refuse_parse(*refused, input, out);
   } else {
-    // Too long to be known again: it stays where it is, and the session with it.
-    if (std::optional<Error> refused = refusal_of_long_text()) {
-      return refuse_parse(*refused, input, out);
+    // Too long to be known again: it stays where it is. The unnamed one is run once as a rule.
+    std::optional<Error> refused =
+        name.empty() ? refusal_of_state(Pin::long_statement) : refusal_of_long_text();
+    if (refused) return refuse_parse(*refused, input, out);
+    if (name.empty()) {
+      long_unnamed_has_run_ = false;
+    } else {
+      pins_.add(Pin::long_statement);
     }
-    pins_.add(Pin::long_statement);
     auto alone = std::make_shared<pool::Statement>();
     alone->hash = reinterpret_cast<uintptr_t>(alone.get());
     alone->parse = std::to_string(alone->hash);
+    alone->is_long = true;
+    begin_long_text(front.body().substr(name_bytes), alone);
     statement = std::move(alone);
   }
   if (name.empty()) {
@@ -197,7 +203,12 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
     if (std::optional<Error> refused = refusal_to_run(facts)) [[unlikely]]
       return refuse_execute(*refused, input, out);
     if (rewriting != nullptr) execute_rewritten(*rewriting, facts);
-    note_sent(facts, rewriting.get());
+    if (portal->statement->is_long) {
+      long_unnamed_has_run_ |= portal->statement == unnamed_;
+      note_long(facts);
+    } else {
+      note_sent(facts, rewriting.get());
+    }
     running_.push_back({.facts = portal->statement->facts, .rewriting = rewriting});
   } else {
     // A cursor of SQL, or one that was not seen: what it does was noticed when it was declared.
@@ -216,6 +227,11 @@ PooledMachine::Portal* PooledMachine::portal_named(std::string_view name) {
   if (name.empty()) return &unnamed_portal_;
   auto found = std::ranges::find(portals_, name, &Portal::name);
   return found == portals_.end() ? nullptr : &*found;
+}
+
+// Of a text that is too long to be prepared elsewhere: its Bind is still to come.
+bool PooledMachine::awaits_long_unnamed() const {
+  return unnamed_ != nullptr && unnamed_->is_long && !long_unnamed_has_run_;
 }
 
 bool PooledMachine::is_failed() const {

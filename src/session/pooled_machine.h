@@ -17,6 +17,7 @@
 #include "pool/connection.h"
 #include "pool/pin_places.h"
 #include "session/front_reader.h"
+#include "session/long_text.h"
 #include "session/notifications.h"
 #include "session/outbox.h"
 #include "session/pins.h"
@@ -185,6 +186,9 @@ class PooledMachine {
   std::string_view keep(std::string bytes);
   std::string_view scratch(std::string_view bytes);
   Verdict on_query(std::string_view& input, Pieces& out);
+  void begin_long_text(std::string_view text, std::shared_ptr<pool::Statement> statement);
+  void on_body(std::string_view bytes);
+  void end_long_text();
   Verdict on_sync(std::string_view& input, Instant now, Pieces& out);
   Verdict on_copy(std::string_view& input, Pieces& out);
   Verdict on_refused(char message, std::string_view& input);
@@ -198,6 +202,7 @@ class PooledMachine {
   Verdict on_execute(std::string_view& input, Pieces& out);
   Portal* portal_named(std::string_view name);
   bool is_failed() const;
+  bool awaits_long_unnamed() const;
   bool is_prepared(std::string_view name, const pool::Statement& statement);
 
   // pooled_pins.cc
@@ -235,6 +240,7 @@ class PooledMachine {
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
   void note_sent(const sql::TextFacts& facts, const Rewriting* rewriting = nullptr);
+  void note_long(const sql::TextFacts& facts);
   void note_statement(const sql::Statement& statement);
 
   // pooled_rewriting.cc
@@ -310,11 +316,13 @@ class PooledMachine {
   pool::ReportedPtr told_;
   std::unordered_map<std::string, pool::StatementPtr> statements_;
   pool::StatementPtr unnamed_;
+  bool long_unnamed_has_run_ = false;
   Pins pins_;
   sql::Syntax syntax_;
   std::unique_ptr<Notifications> notifications_;  // while it listens
 
   // Of the requests that are not answered yet.
+  std::unique_ptr<LongText> long_text_;
   bool wants_ready_ = false;  // a Query was sent that is not answered yet
   bool unit_open_ = false;
   bool flushed_ = false;  // the server was asked for its answers, and has given none yet

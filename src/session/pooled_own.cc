@@ -24,7 +24,7 @@ bool PooledMachine::may_leave() const {
     return false;
   }
   if (lays_on_) return false;
-  return server_->queue.idle() && !suspected_ && pins_.none();
+  return server_->queue.idle() && !suspected_ && pins_.none() && !awaits_long_unnamed();
 }
 
 bool PooledMachine::has_own_request() const {

@@ -47,9 +47,11 @@ io::Task<std::unique_ptr<Error>> PooledRelay::run(std::string early) {
       continue;
     }
     uint32_t woken = co_await waiter_.wait(wanted());
-    waiter_.clear(woken & (wake::kMail | wake::kBuffer | wake::kDeadline | wake::kTimeout));
+    waiter_.clear(woken & (wake::kMail | wake::kBuffer | wake::kDeadline | wake::kTimeout |
+                           wake::kClientHangup));
     told_of_buffer = (woken & wake::kBuffer) != 0;
     if ((woken & wake::kDeadline) != 0) on_deadline();
+    if ((woken & wake::kClientHangup) != 0) on_hangup();
   }
   leave_line();
   to_server_.lease.reset();
@@ -77,6 +79,7 @@ uint32_t PooledRelay::wanted() const {
                       !to_server_.read_all && !to_server_.starved;
   if (reads_client) mask |= wake::kClientReadable;
   if (server_ && to_client_.pieces.empty() && !to_client_.starved) mask |= wake::kServerReadable;
+  if (waits()) mask |= wake::kClientHangup;
   return mask;
 }
 

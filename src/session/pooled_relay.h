@@ -101,6 +101,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   void server_lost(ssize_t result);
   bool clean_up();
   void on_deadline();
+  void on_hangup();
   bool client_at_boundary() const {
     return to_client_.pieces.empty() && !client_.has_unsent() &&
            machine_.client_stream_at_boundary();

@@ -3,6 +3,7 @@
 #include "session/ended_by.h"
 #include "session/pooled_relay.h"
 #include "session/relay.h"
+#include "session/while_client_stays.h"
 
 // How a session of a pool ends, or a wait: clients and servers that go away, deadlines and cancels.
 namespace trunkline::session {
@@ -23,6 +24,15 @@ void PooledRelay::server_lost(ssize_t result) {
   abandon();
   ended_ = to_client_.pieces.empty() || client_gone_;
   end_asked_ = true;
+}
+
+// Nothing has begun for a client that waits in line. One that has only closed its side may wait for
+// its answer, or not care for it: it is served, as PostgreSQL serves it.
+void PooledRelay::on_hangup() {
+  if (!waits() || client_gone_ || !client_is_gone(client_, true)) return;
+  client_lost(Reason::client_io_error);
+  to_server_.input = {};
+  ended_ = true;
 }
 
 // Nobody listens any more: what was begun is ended, and the connection kept if it can be. True when

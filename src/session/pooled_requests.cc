@@ -39,6 +39,7 @@ PooledMachine::Verdict PooledMachine::from_client(std::string_view& input, std::
                                             reader_.front().header.type));
       case FrontReader::Found::body: {
         std::string_view bytes = reader_.take_body(input);
+        if (long_text_ != nullptr) on_body(bytes);
         if (passing_) out.add(bytes);
         break;
       }
@@ -207,11 +208,10 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
     note_sent(*facts, rewriting.get());
     running_.push_back({.facts = std::move(facts), .rewriting = rewriting});
   } else {
-    if (std::optional<Error> refused = refusal_of_long_text()) {
+    if (std::optional<Error> refused = refusal_of_state(Pin::long_statement)) {
       return refuse_query(*refused, input, out);
     }
-    pins_.add(Pin::long_statement);
-    note_notifies();
+    begin_long_text(front.body(), nullptr);
     running_.emplace_back();
   }
   ask(Request::query);
@@ -222,6 +222,30 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
     pass(input, out);
   }
   return Verdict::go_on;
+}
+
+void PooledMachine::begin_long_text(std::string_view text,
+                                    std::shared_ptr<pool::Statement> statement) {
+  long_text_ = std::make_unique<LongText>(syntax_, std::move(statement));
+  long_text_->feed(text);
+}
+
+void PooledMachine::on_body(std::string_view bytes) {
+  long_text_->feed(bytes);
+  if (!reader_.in_body()) end_long_text();
+}
+
+// The server runs nothing of a message before it has all of it: this is soon enough for everything
+// but to send another text instead.
+void PooledMachine::end_long_text() {
+  std::unique_ptr<LongText> text = std::exchange(long_text_, nullptr);
+  std::shared_ptr<const sql::TextFacts> facts = text->finish();
+  if (text->statement() != nullptr) {
+    text->statement()->facts = std::move(facts);
+    return;
+  }
+  note_long(*facts);
+  if (!running_.empty()) running_.back().facts = std::move(facts);
 }
 
 PooledMachine::Verdict PooledMachine::on_sync(std::string_view& input, Instant now, Pieces& out) {

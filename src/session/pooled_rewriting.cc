@@ -39,7 +39,7 @@ std::shared_ptr<Rewriting> PooledMachine::rewrite(Rewriter::Of of, std::string_v
 // What the server is to be asked to bind or describe; the statement itself where that will do.
 pool::StatementPtr PooledMachine::rewritten(const pool::StatementPtr& statement,
                                             std::shared_ptr<Rewriting>& rewriting, Pieces& out) {
-  if (statement->facts == nullptr || statement->sql_types) return statement;
+  if (statement->facts == nullptr || statement->sql_types || statement->is_long) return statement;
   if (is_failed() || !is_rewritten(*statement->facts)) return statement;
   rewriting = rewrite(Rewriter::Of::parse, statement->text(), *statement->facts, out);
   if (rewriting->edits.empty()) return statement;

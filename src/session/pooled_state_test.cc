@@ -213,12 +213,61 @@ TEST_F(PooledPins, what_may_move_a_sequence_unseen_pins_where_somebody_has_asked
   EXPECT_FALSE(a.machine.pins().has(Pin::sequence));
 }
 
-TEST_F(PooledPins, a_text_too_long_to_be_looked_at_pins_and_spoils) {
+class PooledLongTexts : public PooledTest {
+ protected:
+  // More than is looked at whole.
+  const std::string comment = "/*" + std::string(FrontReader::kTextBytesMax, 'x') + "*/";
+};
+
+TEST_F(PooledLongTexts, what_they_do_is_seen_as_they_go_by) {
   a.use(*connection);
-  std::string text(FrontReader::kTextBytesMax, ' ');
-  a.client(std::string_view(query(text)).substr(0, 1000));
-  a.client(std::string_view(query(text)).substr(1000));
-  EXPECT_EQ(a.heard(), query(text));
+  const std::string sets = query(comment + "set a.x = 1; /*" + comment + "*/ select 'seen'");
+  a.client(std::string_view(sets).substr(0, 1000));
+  a.client(std::string_view(sets).substr(1000, FrontReader::kTextBytesMax));
+  a.client(std::string_view(sets).substr(1000 + FrontReader::kTextBytesMax));
+  EXPECT_EQ(a.heard(), sets);
+  a.server(done("SET") + done("SELECT 1") + ready());
+  EXPECT_TRUE(a.machine.pins().none());
+  a.leave();
+  EXPECT_EQ(*connection->settings, *settings_of({{"a.x", "1"}}));
+  a.use(*connection);
+  run(a, "begin; " + comment + "select setseed(0.5)", "BEGIN", 'T');
+  EXPECT_TRUE(a.machine.pins().has(Pin::random_seed));
+}
+
+TEST_F(PooledLongTexts, what_would_have_to_be_sent_otherwise_pins_and_spoils) {
+  for (const char* sql : {"prepare p as select 1", "execute p", "listen a", "deallocate all"}) {
+    PooledPlay play{1};
+    auto fresh = PooledPlay::connection(metrics);
+    play.use(*fresh);
+    const std::string text = query(sql + comment);
+    play.client_in_parts(text);
+    EXPECT_EQ(play.heard(), text);
+    EXPECT_TRUE(play.machine.pins().has(Pin::long_statement)) << sql;
+    EXPECT_TRUE(play.machine.has_spoilt());
+  }
+}
+
+TEST_F(PooledLongTexts, the_unnamed_statement_keeps_its_connection_until_it_has_run) {
+  a.use(*connection);
+  const std::string parsed = parse("", "select 1" + comment) + kSync;
+  a.client_in_parts(parsed);
+  EXPECT_EQ(a.heard(), parsed);
+  a.server(kParsed + ready());
+  EXPECT_FALSE(a.machine.may_leave());
+  a.client(binding("", "") + execute() + kSync);
+  EXPECT_EQ(a.heard(), binding("", "") + execute() + kSync);
+  a.server(kBound + done("SELECT 1") + ready());
+  EXPECT_FALSE(a.machine.has_spoilt());
+  a.leave();
+  a.use(*connection);
+  a.client(binding("", "") + kSync);
+  EXPECT_EQ(a.heard(), binding("", "trunkline_0") + kSync) << "it is gone, as after a Query";
+}
+
+TEST_F(PooledLongTexts, one_with_a_name_pins) {
+  a.use(*connection);
+  a.client_in_parts(parse("s", "select 1" + comment) + kSync);
   EXPECT_TRUE(a.machine.pins().has(Pin::long_statement));
   EXPECT_TRUE(a.machine.has_spoilt());
 }

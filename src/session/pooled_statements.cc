@@ -142,6 +142,17 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
   for (const sql::Statement& statement : facts.statements()) note_statement(statement);
 }
 
+// Of a text that has gone by. What would have had to be sent otherwise stays where it is.
+void PooledMachine::note_long(const sql::TextFacts& facts) {
+  bool is_whole = !facts.needs_rewrite() && !is_rewritten(facts) &&
+                  !facts.has(StatementKind::listen) && !facts.has(StatementKind::unlisten) &&
+                  !facts.has(StatementKind::unlisten_all);
+  if (is_whole) return note_sent(facts);
+  pins_.add(Pin::long_statement);
+  suspected_ = server_->unproven = true;
+  note_notifies();
+}
+
 void PooledMachine::note_statement(const sql::Statement& statement) {
   for (const std::string& name : statement.settings) settings_.ask_for(name);
   switch (statement.kind) {

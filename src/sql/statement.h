@@ -79,7 +79,8 @@ struct Statement {
   // Of SET; of NOTIFY, the payload.
   SettingValue value;
   TransactionModes modes;
-  // Of set_config('name', …), in lower case.
+  // Of set_config('name', …), in lower case. Of DO, what in its text may be names of settings that
+  // applications make up ("my.tenant"), as far as there are not many.
   std::vector<std::string> settings;
 
   // PREPARE: the parameter types, EXECUTE: the arguments; both without their parentheses.

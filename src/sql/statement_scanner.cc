@@ -1,7 +1,10 @@
 #include "sql/statement_scanner.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/text.h"
+#include "sql/identifier.h"
 #include "sql/statement_parser.h"
 
 namespace trunkline::sql {
@@ -29,9 +32,30 @@ void StatementScanner::on_token(const Token& token) {
   if (keeps_head_) head_.add(token, depth_, syntax_.encoding);
   if (tokens_ == 0) keeps_head_ = needs_more_than_first_word(head_);
   watch_.on_token(token);
+  if (tokens_ == 0) is_do_ = token.kind == TokenKind::word && equal_ignoring_case(token.text, "do");
+  if (is_do_ && token.kind == TokenKind::string) add_custom_settings(token.text);
   if (token.is_symbol('(')) ++depth_;
   if (tokens_ < kRoutineWordsMax || is_routine_) follow_routine(token);
   ++tokens_;
+}
+
+// The code is in a language of which nothing is known but that names are names.
+void StatementScanner::add_custom_settings(std::string_view code) {
+  constexpr size_t kMax = 32;
+  auto is_part = [](char c) { return is_plain_setting_name({&c, 1}); };
+  while (custom_settings_.size() < kMax) {
+    auto begin = std::ranges::find_if(code, is_part);
+    auto end = std::find_if_not(begin, code.end(), is_part);
+    if (begin == code.end()) return;
+    std::string name = to_lower({begin, end});
+    code = {end, code.end()};
+    size_t dot = name.find('.');
+    bool is_name = dot != std::string::npos && dot > 0 && dot + 1 < name.size() &&
+                   (name[0] < '0' || name[0] > '9') && is_plain_setting_name(name);
+    if (is_name && std::ranges::find(custom_settings_, name) == custom_settings_.end()) {
+      custom_settings_.push_back(std::move(name));
+    }
+  }
 }
 
 void StatementScanner::follow_routine(const Token& token) {
@@ -65,6 +89,7 @@ void StatementScanner::end_statement() {
     statement.index = statements_++;
     parse_head(head_, syntax_, span_.offset + span_.length, statement);
     statement.settings = watch_.take_settings();
+    if (is_do_) statement.settings = std::exchange(custom_settings_, {});
     statement.suspicions.add(watch_.take());
     // Only analysed; what it does it does when it is executed.
     if (statement.kind == StatementKind::prepare) {
@@ -81,7 +106,7 @@ void StatementScanner::end_statement() {
   keeps_head_ = true;
   tokens_ = depth_ = 0;
   routine_words_ = 0;
-  is_routine_ = in_body_ = false;
+  is_routine_ = in_body_ = is_do_ = false;
   previous_.clear();
   if (statement.kind != StatementKind::empty) sink_->on_statement(std::move(statement));
 }

@@ -36,6 +36,7 @@ class StatementScanner final : TokenSink {
  private:
   void on_token(const Token& token) override;
   void follow_routine(const Token& token);
+  void add_custom_settings(std::string_view code);
   void end_statement();
 
   const Syntax syntax_;
@@ -53,6 +54,8 @@ class StatementScanner final : TokenSink {
   unsigned routine_words_ = 0;
   bool is_routine_ = false;
   bool in_body_ = false;  // between BEGIN ATOMIC and END
+  bool is_do_ = false;
+  std::vector<std::string> custom_settings_;
   std::string previous_;  // the token before, if it was a short word, in lower case, or ";"
   std::string lower_;     // scratch
 

@@ -219,6 +219,19 @@ TEST(Suspected, NamesTheSettings) {
   EXPECT_EQ(facts->statements()[2].settings, Names{});
 }
 
+TEST(Suspected, NamesWhatMayBeSettingsInTheCodeOfDo) {
+  auto facts = TextFacts::of(
+      "do $$ begin execute 'SET My.Tenant = 42'; perform set_config('a.b.c', f.g(1.5), false); "
+      "update t.x set y = my.tenant; end. $$; select 'x.y'",
+      {});
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(facts->statements()[0].settings, (Names{"my.tenant", "a.b.c", "f.g", "t.x"}));
+  EXPECT_EQ(facts->statements()[1].settings, Names{});
+  std::string many = "do '";
+  for (int i = 0; i < 100; ++i) many += " a.b" + std::to_string(i);
+  EXPECT_EQ(TextFacts::of(many + "'", {})->statements()[0].settings.size(), 32U);
+}
+
 TEST(Suspected, AtAnyDepth) {
   for (size_t depth : {size_t{1}, size_t{63}, size_t{64}, size_t{65}, size_t{1000}}) {
     std::string text = "select " + std::string(depth, '(') + "set_config('a')";

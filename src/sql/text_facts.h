@@ -52,7 +52,7 @@ class TextFacts {
   size_t memory_bytes() const;
 
  private:
-  friend class FactsBuilder;
+  friend class TextFactsReader;
 
   std::vector<Statement> statements_;
   uint64_t count_ = 0;
@@ -62,6 +62,22 @@ class TextFacts {
   bool malformed_ = false;
   bool plain_kinds_ = true;
   bool plain_suspicions_ = true;
+};
+
+// The facts of a text of any size, in any pieces. One thread.
+class TextFactsReader final : StatementSink {
+ public:
+  explicit TextFactsReader(Syntax syntax) : scanner_(syntax, *this) {}
+
+  void feed(std::string_view text) { scanner_.feed(text); }
+  // The end of the text; nothing more may be asked.
+  std::shared_ptr<const TextFacts> finish();
+
+ private:
+  void on_statement(Statement&& statement) override;
+
+  std::shared_ptr<TextFacts> facts_ = std::make_shared<TextFacts>();
+  StatementScanner scanner_;
 };
 
 }  // namespace trunkline::sql

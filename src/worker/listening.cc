@@ -264,6 +264,7 @@ io::Task<> keep_listening(session::Environment& environment, pool::PoolPtr pool,
   Kept kept(*listener);
   Channels& channels = listener->channels();
   std::optional<Instant> lost_at;  // and somebody listened then
+  bool lost_soon = false;          // after its login, the last time
   while (!channels.idle()) {
     upstream::ServerCount counted = environment.count_server(destination.upstream()->name());
     auto server = co_await log_in(environment, destination, listener->encoding());
@@ -299,7 +300,9 @@ io::Task<> keep_listening(session::Environment& environment, pool::PoolPtr pool,
     if (channels.size() == 0) continue;
     if (!lost_at) lost_at = environment.loop.now();
     log_loss(destination, "a listening connection is lost", end, channels.size());
-    if (environment.loop.now() - began < kPause) {
+    // Once may be an administrator's doing; a server that does so again is left alone for a while.
+    bool soon = environment.loop.now() - began < kPause;
+    if (std::exchange(lost_soon, soon) && soon) {
       listener->set_unreachable(true);
       co_await environment.loop.sleep_until(began + kPause);
     }

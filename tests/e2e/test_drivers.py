@@ -24,16 +24,20 @@ NPM_PACKAGES = ("pg", "pg-copy-streams", "postgres")
 BASICS = ["connect", "simple", "prepared", "transaction", "copy"]
 
 
-@pytest.fixture(params=[15, 18], ids=["pg15", "pg18"])
+@pytest.fixture(params=[(15, "none"), (18, "none"), (15, "transaction"), (18, "transaction")],
+                ids=["pg15", "pg18", "pg15-pooled", "pg18-pooled"])
 def front(request, clusters, certificates):
-    """The proxy with SCRAM on both sides, or the relay."""
-    cluster = clusters.shared(request.param)
+    """The proxy with SCRAM on both sides, each session with a connection of its own or out of a
+    pool; or the relay."""
+    version, mode = request.param
+    cluster = clusters.shared(version)
     if os.environ.get("TRUNKLINE_BINARY") == "relay":
         with PlainRelay((cluster.host, cluster.port)) as relay:
             yield relay
         return
     factory = request.getfixturevalue("proxy_factory")
-    yield factory(upstreams={"main": upstream_of(cluster)}, routes=[{"upstream": "main"}],
+    yield factory(upstreams={"main": upstream_of(cluster)},
+                  routes=[{"upstream": "main", "pool": {"mode": mode, "size": 3}}],
                   users=[{"name": "alice", "password": cluster.verifier("alice")}],
                   listen=listener(certificates))
 
@@ -94,10 +98,11 @@ def test_node(front, certificates, node_modules, program, expected, sslmode):
         dict(variables, NODE_PATH=str(node_modules)), expected)
 
 
-@pytest.mark.parametrize("sslmode", ["disable", "verify-full"])
-def test_jdbc(front, certificates, sslmode):
+@pytest.mark.parametrize("sslmode,threshold", [("disable", 1), ("verify-full", 3)])
+def test_jdbc(front, certificates, sslmode, threshold):
     path = ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS)
-    run(["java", "-XX:TieredStopAtLevel=1", "-cp", path, DRIVERS / "java/Jdbc.java"],
+    run(["java", "-XX:TieredStopAtLevel=1", f"-DprepareThreshold={threshold}", "-cp", path,
+         DRIVERS / "java/Jdbc.java"],
         environment(front, certificates, sslmode), BASICS + ["cancel", "listen"])
 
 

@@ -20,7 +20,7 @@ public class Jdbc {
     properties.put("password", env.get("PGPASSWORD"));
     properties.put("sslmode", env.get("PGSSLMODE"));
     properties.put("sslrootcert", env.get("PGSSLROOTCERT"));
-    properties.put("prepareThreshold", "3");
+    properties.put("prepareThreshold", System.getProperty("prepareThreshold"));
     return DriverManager.getConnection("jdbc:postgresql://" + env.get("PGHOST") + ":"
         + env.get("PGPORT") + "/" + env.get("PGDATABASE"), properties);
   }
