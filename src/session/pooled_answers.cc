@@ -175,6 +175,7 @@ void PooledMachine::take_due(Pieces& out) {
   while (out.room() >= kPiecesOfOne) {
     std::optional<ResponseQueue::Entry> due = server_->queue.take_due();
     if (!due) return;
+    may_restart_ = false;
     on_change_confirmed();
     bool parse = due->request == Request::parse;
     out.add(parse ? kParseComplete : kCloseComplete);
@@ -198,6 +199,7 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
     on_own_answer(message, answer);
     return Fate::swallow;
   }
+  if (may_restart_ && ends_before_it_begins(message, body)) return Fate::swallow;
   if (message == type::kCommandComplete && completes_inserted()) return Fate::swallow;
   tally_.on_server_message(message, body, answer.status, now_);
   switch (message) {

@@ -91,6 +91,15 @@ class PooledMachine {
   // From the connection that listens; the session's turn comes after either.
   void on_notification(pool::NotificationPtr notification);
   void on_listening_answer(Listening::Ticket ticket, bool hears);
+  // The server has ended the session before it began with anything of the unit at hand, and the
+  // client knows nothing of that: what was sent of the unit may be asked again elsewhere.
+  bool wants_restart() const { return wants_restart_; }
+  // Whether what the client sends now is to be kept for that, and whether a unit begins with it.
+  bool may_restart() const { return unit_open_ ? may_restart_ : !in_block_; }
+  bool between_units() const { return !unit_open_ && reader_.at_boundary(); }
+  void forbid_restart() { may_restart_ = false; }
+  // As before the unit; the connection is useless.
+  void restart();
   // Instead of going to a server, what the client asks next is answered with this error, up to its
   // ReadyForQuery.
   void refuse_next(const Error& error);
@@ -290,6 +299,10 @@ class PooledMachine {
   bool waits_for_listener() const;
   void end_listening_unit();
 
+  // pooled_restart.cc
+  void note_restart(const sql::TextFacts& facts);
+  bool ends_before_it_begins(char message, std::string_view body);
+
   // pooled_errors.cc
   Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
   bool reword(std::string_view body, const Rewriting* rewriting);
@@ -325,6 +338,9 @@ class PooledMachine {
   std::unique_ptr<LongText> long_text_;
   bool wants_ready_ = false;  // a Query was sent that is not answered yet
   bool unit_open_ = false;
+  bool may_restart_ = false;  // the unit, see `wants_restart`
+  bool wants_restart_ = false;
+  pool::StatementPtr unnamed_before_;  // the unit, while it may
   bool flushed_ = false;  // the server was asked for its answers, and has given none yet
   bool passing_ = true;   // the body of the message at hand goes on
   bool in_block_ = false;

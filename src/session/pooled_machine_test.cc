@@ -212,6 +212,67 @@ TEST_F(PooledMachineTest, breaks_of_the_protocol_are_noticed_on_both_sides) {
   EXPECT_EQ(b.machine.violation().side, Side::server);
 }
 
+std::string ended(std::string_view sqlstate) {
+  wire::ErrorField fields[] = {
+      {'S', "FATAL"}, {'V', "FATAL"}, {'C', sqlstate}, {'M', "terminating connection"}};
+  std::string bytes;
+  wire::append_error_response(bytes, fields);
+  return bytes;
+}
+
+TEST_F(PooledMachineTest, what_a_server_that_ends_has_not_begun_is_asked_of_another) {
+  const std::string unit = parse("s", "insert into t values (1)") + binding("", "s") + execute();
+  a.use(*connection);
+  a.client(unit + kSync);
+  a.heard();
+  EXPECT_EQ(a.server(ended("57P01")), "");
+  ASSERT_TRUE(a.machine.wants_restart());
+  a.machine.restart();
+  a.machine.detach();
+  auto other = PooledPlay::connection(metrics);
+  a.use(*other);
+  a.client(unit + kSync);
+  EXPECT_EQ(a.heard(), parse("trunkline_1", "insert into t values (1)") +
+                           binding("", "trunkline_1") + execute() + kSync);
+  EXPECT_EQ(a.server(kParsed + kBound + done("INSERT 0 1") + ready()),
+            kParsed + kBound + done("INSERT 0 1") + ready());
+}
+
+TEST_F(PooledMachineTest, nothing_is_asked_again_that_may_have_been_done) {
+  struct Case {
+    std::string asked;
+    std::string answered;
+    bool again;
+  };
+  for (const Case& each : {
+           Case{query("select 1"), ended("57P01"), true},
+           Case{query("select 1"), ended("57P05"), true},
+           Case{query("begin; insert into t values (1)"), ended("57P01"), true},
+           Case{query("select 1"), ended("57P02"), false},
+           Case{query("select 1"), failed("57P01", "not fatal"), false},
+           Case{query("insert into t values (1)"), done("INSERT 0 1") + ended("57P01"), false},
+           Case{query("call p()"), ended("57P01"), false},
+           Case{query("do 'begin commit; end'"), ended("57P01"), false},
+           Case{query("vacuum"), ended("57P01"), false},
+           Case{query("copy t from stdin"), ended("57P01"), false},
+           Case{query("select dblink_exec('x')"), ended("57P01"), false},
+           Case{query("commit"), ended("57P01"), false},
+           Case{query("insert into t values (1); commit"), ended("57P01"), false},
+       }) {
+    PooledPlay play{1};
+    auto fresh = PooledPlay::connection(metrics);
+    play.use(*fresh);
+    play.client(each.asked);
+    std::string said = play.server(each.answered);
+    EXPECT_EQ(play.machine.wants_restart(), each.again) << each.asked;
+    EXPECT_EQ(said.empty(), each.again) << each.asked;
+  }
+  a.use(*connection);
+  run(a, "begin", "BEGIN", 'T');
+  a.client(query("select 1"));
+  EXPECT_EQ(a.server(ended("57P01")), ended("57P01")) << "its transaction is lost";
+}
+
 TEST_F(PooledMachineTest, a_fatal_error_is_passed_on_and_remembered) {
   a.use(*connection);
   a.client(query("select 1"));

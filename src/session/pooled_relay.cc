@@ -127,9 +127,12 @@ bool PooledRelay::pump_client(size_t& budget) {
 bool PooledRelay::feed() {
   using Verdict = PooledMachine::Verdict;
   Instant now = waiter_.loop().now();
-  size_t before = to_server_.input.size();
+  std::string_view before = to_server_.input;
+  if (machine_.between_units()) unit_.clear();
   Verdict verdict = machine_.from_client(to_server_.input, scratch(), now, to_server_.pieces);
-  bool moved = to_server_.input.size() < before || !to_server_.pieces.empty();
+  std::string_view taken = before.substr(0, before.size() - to_server_.input.size());
+  keep_unit(taken);
+  bool moved = !taken.empty() || !to_server_.pieces.empty();
   switch (verdict) {
     case Verdict::go_on:
     case Verdict::write_first:
@@ -154,6 +157,17 @@ bool PooledRelay::feed() {
       return true;
   }
   return false;
+}
+
+void PooledRelay::keep_unit(std::string_view taken) {
+  if (!machine_.may_restart()) {
+    unit_.clear();
+  } else if (unit_.size() + taken.size() > kUnitBytesMax) {
+    machine_.forbid_restart();
+    unit_.clear();
+  } else {
+    unit_ += taken;
+  }
 }
 
 // True when there is one now.
@@ -217,6 +231,7 @@ void PooledRelay::leave() {
   bool useless = server_->spoilt || machine_.has_spoilt() || machine_.server_said_fatal();
   machine_.detach();
   machine_.trim();
+  if (unit_.capacity() > kUnitBytesKept) unit_ = {};
   if (machine_.take_defaults_changed()) {
     pools_.renew(pool_->destination().upstream(), desk_);
   }

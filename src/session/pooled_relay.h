@@ -87,6 +87,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   bool pump_client(size_t& budget);
   bool pump_server(size_t& budget);
   bool feed();
+  void keep_unit(std::string_view taken);
   bool need_server();
   void move_to(pool::PoolPtr pool);
   void attach(pool::ConnectionPtr connection);
@@ -99,6 +100,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   bool read_server(size_t& budget);
   void client_lost(Reason reason);
   void server_lost(ssize_t result);
+  void restart();
   bool clean_up();
   void on_deadline();
   void on_hangup();
@@ -127,6 +129,9 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
 
   // As much of what a waiting client has sent is kept without a buffer.
   static constexpr size_t kStashBytesMax = 4096;
+  // Of what may have to be asked again; what is kept of the room for it by a session that rests.
+  static constexpr size_t kUnitBytesMax = 64 * 1024;
+  static constexpr size_t kUnitBytesKept = 256;
   static constexpr size_t kTurnBytes = 64 * 1024;
   // How long what runs for a client that is gone may go on.
   static constexpr Duration kAbandonedMax = 60s;
@@ -144,6 +149,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   Flow to_server_;
   Flow to_client_;
   std::string stash_;
+  std::string unit_;  // what the client has sent of it, while the machine may restart
   SendCancel send_cancel_;
   bool ended_ = false;
   bool end_asked_ = false;  // as soon as the client has what is on its way

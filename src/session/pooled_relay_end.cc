@@ -16,6 +16,7 @@ void PooledRelay::client_lost(Reason reason) {
 }
 
 void PooledRelay::server_lost(ssize_t result) {
+  if (machine_.wants_restart() && !client_gone_ && cancels_ == 0) return restart();
   bool said_why = machine_.server_said_fatal();
   if (!client_gone_) {
     Reason reason = result == 0 ? Reason::server_closed : Reason::server_io_error;
@@ -24,6 +25,18 @@ void PooledRelay::server_lost(ssize_t result) {
   abandon();
   ended_ = to_client_.pieces.empty() || client_gone_;
   end_asked_ = true;
+}
+
+// Of another connection of the pool; the client notices nothing.
+void PooledRelay::restart() {
+  machine_.restart();
+  std::string again = std::exchange(unit_, {});
+  again += to_server_.input;
+  abandon();
+  to_server_.pieces.clear();
+  to_client_.input = {};
+  stash_ = std::move(again);
+  to_server_.input = stash_;
 }
 
 // Nothing has begun for a client that waits in line. One that has only closed its side may wait for

@@ -108,6 +108,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     case type::kExecute:
       return on_execute(input, out);
     default:  // FunctionCall: any function may be called
+      may_restart_ = false;
       suspected_ = server_->unproven = true;
       note_notifies();
       ask(Request::function_call);
@@ -131,6 +132,9 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   tally_.on_exchange(now);
   if (in_block_) return;
   only_reads_ = true;
+  // What is pinned is lost with the connection.
+  may_restart_ = pins_.none() && !suspected_ && notifications_ == nullptr;
+  if (may_restart_) unnamed_before_ = unnamed_;
   bool foreign = server_->last_session != identity_.session;
   bool cleanse = (foreign && server_->unproven) || settings_.server_differs();
   server_->last_session = identity_.session;
@@ -226,6 +230,7 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
 
 void PooledMachine::begin_long_text(std::string_view text,
                                     std::shared_ptr<pool::Statement> statement) {
+  may_restart_ = false;
   long_text_ = std::make_unique<LongText>(syntax_, std::move(statement));
   long_text_->feed(text);
 }

@@ -121,6 +121,7 @@ void PooledMachine::undo_changes(Request failed) {
 
 void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewriting) {
   only_reads_ = only_reads_ && facts.is_read_only();
+  if (may_restart_) note_restart(facts);
   note_listens(facts);
   sql::Suspicions suspicions = suspicions_of_run(facts);
   if (rewriting != nullptr) {

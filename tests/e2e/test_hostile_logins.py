@@ -72,6 +72,8 @@ def test_a_client_that_half_closes_instead_of_answering(proxy_factory, pg18, aut
     with Wire(front.host, front.port) as wire:
         wire.send(pgwire.startup([("user", "alice"), ("database", "app")]))
         wire.half_close()
-        assert [each.type for each in wire.read_to_end()] == ["R"]
+        # With `relay` there may be nobody left to be asked by the time the server asks.
+        told = [each.type for each in wire.read_to_end()]
+        assert told == ["R"] or (auth == "relay" and told == [])
     wait_until(lambda: front.metrics()['trunkline_closes_total{reason="client_closed"}'] == 1,
                "the session is over", 5)
