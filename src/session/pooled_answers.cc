@@ -252,6 +252,8 @@ std::string PooledMachine::news() {
   for (const auto& [name, value] : server_->reported) {
     const std::string* told = told_ ? told_->find(name) : nullptr;
     if (told != nullptr && *told == value) continue;
+    // What the connection has gone back to; the session's own is laid onto it again.
+    if (settings_.is_to_be_set(name, value)) continue;
     if (!reported) reported = std::make_shared<pool::Reported>(told_ ? *told_ : pool::Reported());
     reported->set(name, value);
     wire::append_parameter_status(messages, name, value);

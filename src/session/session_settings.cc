@@ -116,9 +116,15 @@ std::vector<std::string_view> SessionSettings::customized() const {
 
 void SessionSettings::on_reported(std::string_view name, std::string_view value) {
   const std::string* is = find_in(current(), name);
-  if (is == nullptr || *is == value) return;
+  // What the connection has gone back to is not the session's.
+  if (is == nullptr || *is == value || server_differs_) return;
   std::string canonical(value);
   set(name, &canonical);
+}
+
+bool SessionSettings::is_to_be_set(std::string_view name, std::string_view value) const {
+  const std::string* is = server_differs_ ? find_in(current(), name) : nullptr;
+  return is != nullptr && *is != value;
 }
 
 void SessionSettings::on_error(bool in_block) {

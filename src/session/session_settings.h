@@ -30,6 +30,8 @@ class SessionSettings {
   // session's: the server has something else than `current`.
   bool server_differs() const { return server_differs_; }
   void server_was_set() { server_differs_ = false; }
+  // The server has this instead of what it is in the session, and will not have it for long.
+  bool is_to_be_set(std::string_view name, std::string_view value) const;
 
   // The server has completed a statement that was like this; `tag` is what it said.
   void on_completed(const sql::Statement& statement, std::string_view tag);

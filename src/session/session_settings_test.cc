@@ -119,6 +119,16 @@ TEST_F(SessionSettingsTest, a_savepoint_that_is_not_known_was_made_before_all_of
   EXPECT_EQ((*this)["a.x"], "1");
 }
 
+TEST_F(SessionSettingsTest, what_the_server_has_gone_back_to_is_not_the_sessions) {
+  start(settings_of({{"datestyle", "German, DMY"}}));
+  run("DISCARD ALL");
+  settings.on_reported("DateStyle", "ISO, MDY");
+  EXPECT_EQ((*this)["datestyle"], "German, DMY");
+  EXPECT_TRUE(settings.is_to_be_set("DateStyle", "ISO, MDY"));
+  settings.server_was_set();
+  EXPECT_FALSE(settings.is_to_be_set("DateStyle", "ISO, MDY"));
+}
+
 TEST_F(SessionSettingsTest, reset_goes_back_to_the_startup_packet) {
   start(settings_of({{"a.x", "start"}}));
   run("SET a.x = 1; SET a.y = 1");

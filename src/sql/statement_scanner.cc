@@ -33,14 +33,14 @@ void StatementScanner::on_token(const Token& token) {
   if (tokens_ == 0) keeps_head_ = needs_more_than_first_word(head_);
   watch_.on_token(token);
   if (tokens_ == 0) is_do_ = token.kind == TokenKind::word && equal_ignoring_case(token.text, "do");
-  if (is_do_ && token.kind == TokenKind::string) add_custom_settings(token.text);
+  if (is_do_ && token.kind == TokenKind::string) look_at_code(token.text);
   if (token.is_symbol('(')) ++depth_;
   if (tokens_ < kRoutineWordsMax || is_routine_) follow_routine(token);
   ++tokens_;
 }
 
 // The code is in a language of which nothing is known but that names are names.
-void StatementScanner::add_custom_settings(std::string_view code) {
+void StatementScanner::look_at_code(std::string_view code) {
   constexpr size_t kMax = 32;
   auto is_part = [](char c) { return is_plain_setting_name({&c, 1}); };
   while (custom_settings_.size() < kMax) {
@@ -52,6 +52,7 @@ void StatementScanner::add_custom_settings(std::string_view code) {
     size_t dot = name.find('.');
     bool is_name = dot != std::string::npos && dot > 0 && dot + 1 < name.size() &&
                    (name[0] < '0' || name[0] > '9') && is_plain_setting_name(name);
+    if (name == "nextval" || name == "setval") watch_.suspect(Suspicion::moves_sequence);
     if (is_name && std::ranges::find(custom_settings_, name) == custom_settings_.end()) {
       custom_settings_.push_back(std::move(name));
     }

@@ -36,7 +36,7 @@ class StatementScanner final : TokenSink {
  private:
   void on_token(const Token& token) override;
   void follow_routine(const Token& token);
-  void add_custom_settings(std::string_view code);
+  void look_at_code(std::string_view code);
   void end_statement();
 
   const Syntax syntax_;

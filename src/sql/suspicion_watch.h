@@ -20,6 +20,8 @@ class SuspicionWatch {
   explicit SuspicionWatch(Syntax syntax) : syntax_(syntax) {}
 
   void on_token(const Token& token);
+  // Known in another way, of the statement at hand.
+  void suspect(Suspicions more) { suspicions_.add(more); }
   // The end of the statement; ready for the next one.
   Suspicions take();
   // Of what was `set_config_named`; to be taken first.
@@ -60,7 +62,6 @@ class SuspicionWatch {
   bool is_syntax() const;
   bool is_type() const;
   uint8_t level() const { return depth_ > 0 && depth_ <= kLevelsMax ? levels_[depth_ - 1] : 0; }
-  void suspect(Suspicions more) { suspicions_.add(more); }
 
   const Syntax syntax_;
   Suspicions suspicions_;

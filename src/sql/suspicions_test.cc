@@ -227,6 +227,9 @@ TEST(Suspected, NamesWhatMayBeSettingsInTheCodeOfDo) {
   using Names = std::vector<std::string>;
   EXPECT_EQ(facts->statements()[0].settings, (Names{"my.tenant", "a.b.c", "f.g", "t.x"}));
   EXPECT_EQ(facts->statements()[1].settings, Names{});
+  EXPECT_FALSE(facts->has(Suspicion::moves_sequence));
+  EXPECT_TRUE(
+      TextFacts::of("do 'begin perform NextVal(''s''); end'", {})->has(Suspicion::moves_sequence));
   std::string many = "do '";
   for (int i = 0; i < 100; ++i) many += " a.b" + std::to_string(i);
   EXPECT_EQ(TextFacts::of(many + "'", {})->statements()[0].settings.size(), 32U);

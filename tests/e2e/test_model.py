@@ -188,7 +188,7 @@ def test_a_pooler_that_leaks_is_caught_and_its_world_shrunk(direct, cluster_of_t
 
 # Features whose differences are known; the list is to become empty. TRUNKLINE_MODEL_WITHOUT="" tells
 # where it stands.
-NOT_YET = "commit_error,prepared,sqlprepare,startup,startup_any,opaque"
+NOT_YET = "sqlprepare,startup_any,opaque"
 
 
 @pytest.mark.parametrize("size", [1, 3])
