@@ -304,8 +304,9 @@ void PooledMachine::on_completed(std::string_view tag) {
       break;
     case sql::StatementKind::create_temp:
       // It may hide a table that statements were prepared with. PostgreSQL sees to that only when
-      // the first such object of a connection is made, which may have been another session's.
-      server_->statements.expire();
+      // the first such object of a session is made; on this connection that may have been
+      // another's.
+      if (!std::exchange(has_had_temporary_, true)) server_->statements.expire();
       break;
     case sql::StatementKind::ddl:
       note_ddl();

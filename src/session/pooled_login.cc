@@ -96,27 +96,34 @@ io::Task<std::expected<void, server::Refusal>> lay_on(pool::Connection& connecti
 // `pool` is the one it comes from in the end.
 io::Task<std::expected<pool::Greetings::Greeting, server::Refusal>> Session::learn_greeting(
     pool::PoolPtr& pool, pool::Settings settings, bool has_asked, Instant deadline) {
-  Checkout checkout(pool, environment_.desk, environment_.loop);
-  auto taken = co_await while_client_stays(checkout.take(deadline), has_asked);
-  if (!taken) co_return std::unexpected(server::Refusal{std::move(taken.error())});
-  pool = checkout.pool();
-  if (!*taken) co_return std::unexpected(std::move(taken->error()));
-  pool::ConnectionPtr connection = std::move(**taken);
-  pool::Greetings& greetings = pool->destination().greetings();
-  uint64_t version = greetings.version();
-  auto wanted = std::make_shared<const pool::Settings>(settings);
-  connection->last_session = id_;
-  auto laid_on = co_await while_client_stays(lay_on(*connection, wanted, deadline), has_asked);
-  if (!laid_on || !*laid_on) {
+  constexpr int kAttemptsMax = 3;
+  for (int attempt = 1;; ++attempt) {
+    Checkout checkout(pool, environment_.desk, environment_.loop);
+    auto taken = co_await while_client_stays(checkout.take(deadline), has_asked);
+    if (!taken) co_return std::unexpected(server::Refusal{std::move(taken.error())});
+    pool = checkout.pool();
+    if (!*taken) co_return std::unexpected(std::move(taken->error()));
+    pool::ConnectionPtr connection = std::move(**taken);
+    pool::Greetings& greetings = pool->destination().greetings();
+    uint64_t version = greetings.version();
+    auto wanted = std::make_shared<const pool::Settings>(settings);
+    connection->last_session = id_;
+    auto laid_on = co_await while_client_stays(lay_on(*connection, wanted, deadline), has_asked);
+    if (laid_on && *laid_on) {
+      pool::Greetings::Greeting greeting =
+          greetings.add(std::move(settings), connection->reported, version);
+      connection->settings = greeting.settings;
+      pool->give_back(environment_.desk, std::move(connection));
+      co_return greeting;
+    }
     pool->discard(environment_.desk, std::move(connection));
     if (!laid_on) co_return std::unexpected(server::Refusal{std::move(laid_on.error())});
-    co_return std::unexpected(std::move(laid_on->error()));
+    // The server has ended a connection that was idle, as others found out.
+    const std::string& why = laid_on->error().error.detail;
+    bool is_ended = why == sqlstate::kAdminShutdown || why == sqlstate::kIdleSessionTimeout;
+    if (!is_ended || attempt == kAttemptsMax)
+      co_return std::unexpected(std::move(laid_on->error()));
   }
-  pool::Greetings::Greeting greeting =
-      greetings.add(std::move(settings), connection->reported, version);
-  connection->settings = greeting.settings;
-  pool->give_back(environment_.desk, std::move(connection));
-  co_return greeting;
 }
 
 // Nothing but a new connection can take these settings.

@@ -348,7 +348,8 @@ class PooledMachine {
   bool only_reads_ = true;
   bool guard_failed_ = false;
   bool defaults_changed_ = false;
-  bool ddl_open_ = false;  // not committed yet
+  bool has_had_temporary_ = false;  // objects
+  bool ddl_open_ = false;           // not committed yet
   bool wants_sync_ = false;
   bool wants_rollback_ = false;  // of a block that should not be
   bool timed_out_ = false;

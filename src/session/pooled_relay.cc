@@ -232,6 +232,7 @@ void PooledRelay::leave() {
   machine_.detach();
   machine_.trim();
   if (unit_.capacity() > kUnitBytesKept) unit_ = {};
+  restarts_ = 0;
   if (machine_.take_defaults_changed()) {
     pools_.renew(pool_->destination().upstream(), desk_);
   }

@@ -132,6 +132,8 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   // Of what may have to be asked again; what is kept of the room for it by a session that rests.
   static constexpr size_t kUnitBytesMax = 64 * 1024;
   static constexpr size_t kUnitBytesKept = 256;
+  // A server that ends whatever it is asked is not asked for ever.
+  static constexpr uint32_t kRestartsMax = 3;
   static constexpr size_t kTurnBytes = 64 * 1024;
   // How long what runs for a client that is gone may go on.
   static constexpr Duration kAbandonedMax = 60s;
@@ -149,7 +151,8 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   Flow to_server_;
   Flow to_client_;
   std::string stash_;
-  std::string unit_;  // what the client has sent of it, while the machine may restart
+  uint32_t restarts_ = 0;  // of the unit at hand
+  std::string unit_;       // what the client has sent of it, while the machine may restart
   SendCancel send_cancel_;
   bool ended_ = false;
   bool end_asked_ = false;  // as soon as the client has what is on its way

@@ -16,7 +16,8 @@ void PooledRelay::client_lost(Reason reason) {
 }
 
 void PooledRelay::server_lost(ssize_t result) {
-  if (machine_.wants_restart() && !client_gone_ && cancels_ == 0) return restart();
+  bool again = machine_.wants_restart() && restarts_ < kRestartsMax;
+  if (again && !client_gone_ && cancels_ == 0) return restart();
   bool said_why = machine_.server_said_fatal();
   if (!client_gone_) {
     Reason reason = result == 0 ? Reason::server_closed : Reason::server_io_error;
@@ -32,7 +33,9 @@ void PooledRelay::restart() {
   machine_.restart();
   std::string again = std::exchange(unit_, {});
   again += to_server_.input;
+  uint32_t made = restarts_ + 1;
   abandon();
+  restarts_ = made;
   to_server_.pieces.clear();
   to_client_.input = {};
   stash_ = std::move(again);

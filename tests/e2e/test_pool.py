@@ -17,6 +17,7 @@ import pytest
 
 from conftest import PGBENCH, POOL_SIZE as SIZE, upstream_of
 from lib import pgwire
+from lib.fake_server import FakeServer
 from lib.pgwire import Wire, WireError, connect, send_cancel
 from lib.postgres import password_of
 from lib.processes import wait_until
@@ -366,3 +367,32 @@ def test_drivers(pooled, program, expected):
                  PYTHONIOENCODING="utf-8", PGCLIENTENCODING="UTF8"))
     said = [line[3:] for line in done.stdout.splitlines() if line.startswith("ok ")]
     assert done.returncode == 0 and said == expected, done.stdout
+
+
+def test_a_server_that_ends_whatever_it_is_asked_is_not_asked_for_ever(proxy_factory):
+    asked = []
+
+    def talk(client):
+        client.recv(1000)
+        client.sendall(b"R\0\0\0\x08\0\0\0\0" b"K\0\0\0\x0c\0\0\0\x07\0\0\0\x07" b"Z\0\0\0\x05I")
+        request = client.recv(1000)
+        if b"trunkline_begin" in request:  # a login looks whether its settings are taken
+            client.sendall(b"".join(b"1\0\0\0\x04" b"2\0\0\0\x04" + pgwire.message(b"C", tag)
+                                    for tag in (b"BEGIN\0", b"COMMIT\0")) + b"Z\0\0\0\x05I")
+            request = client.recv(1000)
+        asked.append(request)
+        fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
+        client.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+
+    with FakeServer(talk) as server:
+        front = proxy_factory(upstreams={"main": upstream_of(server)},
+                              routes=[{"upstream": "main"}],
+                              authentication=[{"method": "trust"}],
+                              pool={"mode": "transaction", "size": 1})
+        with Wire(front.host, front.port) as wire:
+            wire.send(pgwire.startup([("user", "bob"), ("database", "tenant")]))
+            wire.read_until("Z")
+            wire.send(pgwire.query("select 1"))
+            told = wire.read_to_end()
+        assert [each.type for each in told] == ["E"] and told[0].fields()["S"] == "FATAL"
+        assert asked == [pgwire.query("select 1")] * 4
