@@ -95,7 +95,7 @@ class PooledMachine {
   // client knows nothing of that: what was sent of the unit may be asked again elsewhere.
   bool wants_restart() const { return wants_restart_; }
   // Whether what the client sends now is to be kept for that, and whether a unit begins with it.
-  bool may_restart() const { return unit_open_ ? may_restart_ : !in_block_; }
+  bool may_restart() const { return wants_restart_ || (unit_open_ ? may_restart_ : !in_block_); }
   bool between_units() const { return !unit_open_ && reader_.at_boundary(); }
   void forbid_restart() { may_restart_ = false; }
   // As before the unit; the connection is useless.

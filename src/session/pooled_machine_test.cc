@@ -227,6 +227,7 @@ TEST_F(PooledMachineTest, what_a_server_that_ends_has_not_begun_is_asked_of_anot
   a.heard();
   EXPECT_EQ(a.server(ended("57P01")), "");
   ASSERT_TRUE(a.machine.wants_restart());
+  EXPECT_TRUE(a.machine.may_restart()) << "what was sent is still needed";
   a.machine.restart();
   a.machine.detach();
   auto other = PooledPlay::connection(metrics);
