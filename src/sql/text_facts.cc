@@ -42,7 +42,7 @@ size_t TextFacts::memory_bytes() const {
       if (text->capacity() > kOwnRoom) bytes += text->capacity() + kAllocationBytes;
     }
     for (const std::string& setting : statement.settings) {
-      bytes += sizeof(setting) + setting.capacity() + kAllocationBytes;
+      bytes += sizeof(std::string) + setting.capacity() + kAllocationBytes;
     }
   }
   return bytes;
