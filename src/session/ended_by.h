@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -18,6 +19,11 @@ inline std::unique_ptr<Error> ended_by_server(Reason reason) {
                                        .side = Side::server,
                                        .sqlstate = sqlstate::kConnectionFailure,
                                        .message = "server closed the connection unexpectedly"});
+}
+
+// What a server says when it ends a session: of one that was idle, and had begun with nothing.
+inline bool ends_idle_session(std::string_view sqlstate) {
+  return sqlstate == sqlstate::kAdminShutdown || sqlstate == sqlstate::kIdleSessionTimeout;
 }
 
 }  // namespace trunkline::session

@@ -119,8 +119,7 @@ io::Task<std::expected<pool::Greetings::Greeting, server::Refusal>> Session::lea
     pool->discard(environment_.desk, std::move(connection));
     if (!laid_on) co_return std::unexpected(server::Refusal{std::move(laid_on.error())});
     // The server has ended a connection that was idle, as others found out.
-    const std::string& why = laid_on->error().error.detail;
-    bool is_ended = why == sqlstate::kAdminShutdown || why == sqlstate::kIdleSessionTimeout;
+    bool is_ended = ends_idle_session(laid_on->error().error.detail);
     if (!is_ended || attempt == kAttemptsMax)
       co_return std::unexpected(std::move(laid_on->error()));
   }

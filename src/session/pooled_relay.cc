@@ -232,7 +232,6 @@ void PooledRelay::leave() {
   machine_.detach();
   machine_.trim();
   if (unit_.capacity() > kUnitBytesKept) unit_ = {};
-  restarts_ = 0;
   if (machine_.take_defaults_changed()) {
     pools_.renew(pool_->destination().upstream(), desk_);
   }
@@ -240,6 +239,7 @@ void PooledRelay::leave() {
   if (useless) {
     pool_->discard(desk_, std::move(server_));
   } else {
+    restarts_ = 0;
     pool_->give_back(desk_, std::move(server_));
   }
 }

@@ -151,7 +151,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   Flow to_server_;
   Flow to_client_;
   std::string stash_;
-  uint32_t restarts_ = 0;  // of the unit at hand
+  uint32_t restarts_ = 0;  // since a connection was last given back
   std::string unit_;       // what the client has sent of it, while the machine may restart
   SendCancel send_cancel_;
   bool ended_ = false;

@@ -33,9 +33,8 @@ void PooledRelay::restart() {
   machine_.restart();
   std::string again = std::exchange(unit_, {});
   again += to_server_.input;
-  uint32_t made = restarts_ + 1;
+  ++restarts_;
   abandon();
-  restarts_ = made;
   to_server_.pieces.clear();
   to_client_.input = {};
   stash_ = std::move(again);

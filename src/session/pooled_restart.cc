@@ -1,3 +1,4 @@
+#include "session/ended_by.h"
 #include "session/pooled_machine.h"
 #include "wire/messages.h"
 
@@ -29,9 +30,8 @@ bool PooledMachine::ends_before_it_begins(char message, std::string_view body) {
     return false;
   }
   wire::ErrorFields fields(body);
-  std::string_view sqlstate = fields.sqlstate();
-  bool is_ended = sqlstate == sqlstate::kAdminShutdown || sqlstate == sqlstate::kIdleSessionTimeout;
-  wants_restart_ = is_ended && fields.severity() == wire::Severity::fatal;
+  wants_restart_ =
+      ends_idle_session(fields.sqlstate()) && fields.severity() == wire::Severity::fatal;
   return wants_restart_;
 }
 
