@@ -2,8 +2,10 @@
 
 import atexit
 import ctypes
+import itertools
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -15,11 +17,23 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+# Below those that the kernel gives to connections, which could take one before its server binds it.
+PORTS = range(10_000, 32_000)
+_ports = itertools.cycle(PORTS)
+# Every process of tests begins somewhere else, as several run at once.
+next(itertools.islice(_ports, random.SystemRandom().choice(PORTS) - PORTS.start, None))
+
+
 def free_port() -> int:
     """A loopback port nobody listens on now; the caller binds it soon."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in itertools.islice(_ports, len(PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"no port of {PORTS} is free")
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 20.0,
