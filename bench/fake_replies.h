@@ -37,6 +37,7 @@ struct Replies {
                        u32(0xffffffff) + u16(0));
   std::string parameters = message('t', u16(1) + u32(23));
   std::string row = message('D', u16(2) + u32(7) + "1234567" + u32(12) + "product 1234");
+  std::string all_names_plain = message('D', u16(2) + u32(0) + u32(1) + "f");
   std::string row_complete = message('C', c_string("SELECT 1"));
   std::string ready = message('Z', "I");
   std::string ready_in_transaction = message('Z', "T");

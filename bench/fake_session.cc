@@ -10,6 +10,7 @@ namespace trunkline::bench {
 namespace {
 
 constexpr std::string_view kSetConfig = "SELECT pg_catalog.set_config(";
+constexpr std::string_view kNames = "WITH own AS (SELECT oid FROM pg_catalog.pg_namespace";
 
 bool starts_with_word(std::string_view text, std::string_view word) {
   return text.size() >= word.size() && ::strncasecmp(text.data(), word.data(), word.size()) == 0;
@@ -99,6 +100,7 @@ FakeSession::Statement FakeSession::classify(std::string_view text) {
     Statement statement;
   } kKnown[] = {
       {kSetConfig, {Kind::set_config, ""}},
+      {kNames, {Kind::names, "SELECT 1"}},
       {"SELECT", {Kind::row, ""}},
       {"SET", {Kind::command, "SET"}},
       {"BEGIN", {Kind::begin, "BEGIN"}},
@@ -202,6 +204,9 @@ void FakeSession::run(Statement statement, std::string& out) {
     case Kind::set_config:
       set_configs(out);
       return;
+    case Kind::names:
+      out += replies_.all_names_plain;
+      break;
     default:
       break;
   }
@@ -215,7 +220,12 @@ void FakeSession::set_configs(std::string& out) {
   names.resize(wanted.size());
   for (size_t i = 0; i < names.size(); ++i) {
     size_t number = parameter_number(names[i].value_or(""));
-    std::string value = wanted[i].value_or(number < kParameters ? (*at_login_)[number] : "");
+    std::string value = wanted[i].value_or("-");
+    if (value.starts_with('+')) {
+      value.erase(0, 1);
+    } else {
+      value = number < kParameters ? (*at_login_)[number] : "";
+    }
     out += message('D', u16(1) + u32(value.size()) + value);
     if (number == kParameters || (*values_)[number] == value) continue;
     auto values = std::make_shared<Values>(*values_);

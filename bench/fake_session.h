@@ -15,7 +15,8 @@ namespace trunkline::bench {
 // What a session of PostgreSQL remembers, as far as a pooler can tell: prepared statements that are
 // no plain query, whether a transaction is open, and the parameters it reports. What statements
 // mean is known by their first words: BEGIN, COMMIT, SET and the like, and set_config() over two
-// arrays, as Trunkline's guard calls it. Everything else gets the same row.
+// arrays, as Trunkline's guard calls it (a value has a plus in front, or else is the default), and
+// whether names are those of plain tables. Everything else gets the same row.
 class FakeSession {
  public:
   explicit FakeSession(const Replies& replies) : replies_(replies) {}
@@ -35,7 +36,7 @@ class FakeSession {
   void ready(std::string& out);
 
  private:
-  enum class Kind : uint8_t { row, command, begin, end, reset_all, set_config };
+  enum class Kind : uint8_t { row, command, begin, end, reset_all, set_config, names };
   struct Statement {
     Kind kind = Kind::row;
     const char* tag = "";  // of all but rows

@@ -14,6 +14,7 @@
 #include "config/model.h"
 #include "pool/greetings.h"
 #include "pool/listener.h"
+#include "pool/plain_names.h"
 #include "upstream/upstream.h"
 
 namespace trunkline::pool {
@@ -72,6 +73,8 @@ class Destination {
   uint64_t ddl_epoch() const { return ddl_epoch_.load(std::memory_order_relaxed); }
   void on_ddl() { ddl_epoch_.fetch_add(1, std::memory_order_relaxed); }
 
+  PlainNames& plain_names() { return *plain_names_; }
+
   // Somebody asks currval() or lastval() for what an earlier transaction has written.
   bool asks_for_sequences() const { return asks_for_sequences_.load(std::memory_order_relaxed); }
   // True the first time.
@@ -89,6 +92,7 @@ class Destination {
   auth::Credentials credentials_;
   std::map<std::string, ListenerPtr> listeners_;  // by encoding: there are about forty
   Greetings greetings_;
+  const std::shared_ptr<PlainNames> plain_names_ = std::make_shared<PlainNames>();
   std::atomic<uint64_t> ddl_epoch_ = 0;
   std::atomic<bool> asks_for_sequences_ = false;
 };

@@ -48,6 +48,8 @@ void PooledMachine::detach() {
   server_->queue.trim();
   if (notifications_ != nullptr) notifications_->forget_left();
   lays_on_ = laid_on_ = false;
+  names_change_ = nullptr;
+  forget_names_question();
   if (settings_.server_differs()) server_->unproven = true;
   if (unnamed_ != nullptr && unnamed_->is_long) unnamed_ = nullptr;
   server_ = nullptr;
@@ -115,7 +117,8 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
 bool PooledMachine::must_be_whole(wire::Header header) const {
   if (header.length > kGatheredBytesMax) return false;
   return header.type == type::kParameterStatus || header.type == type::kErrorResponse ||
-         header.type == type::kNotificationResponse || (probing_ && header.type == type::kDataRow);
+         header.type == type::kNotificationResponse ||
+         ((probing_ || asking_names_) && header.type == type::kDataRow);
 }
 
 // A message that is not whole in the input.
@@ -190,6 +193,7 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
   if (message == type::kDataRow || message == type::kCopyData) {
     if (!queue.swallowing()) return Fate::pass;
     if (probing_) on_probed(wire::row_of_text(body));
+    if (asking_names_) on_names_answer(wire::row_of_text(body));
     return Fate::swallow;
   }
   if (message == type::kParameterStatus) return on_parameter_status(body);
@@ -374,6 +378,8 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     may_have_moved_sequence_ = false;
     // Others see it from here on; what they have prepared meanwhile is of before.
     if (std::exchange(ddl_open_, false)) note_ddl();
+    names_change_ = nullptr;
+    if (server_->unproven && server_->destination != nullptr) ask_for_names();
     if (std::exchange(block_failed_, false)) {
       // It was COMMIT itself that failed.
       settings_.on_error(false);

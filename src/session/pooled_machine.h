@@ -251,6 +251,7 @@ class PooledMachine {
   void note_sent(const sql::TextFacts& facts, const Rewriting* rewriting = nullptr);
   void note_long(const sql::TextFacts& facts);
   void note_statement(const sql::Statement& statement);
+  bool leaves_nothing(const sql::TextFacts& facts);
 
   // pooled_rewriting.cc
   bool is_rewritten(const sql::TextFacts& facts) const;
@@ -317,6 +318,9 @@ class PooledMachine {
   std::string probe() const;
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
   void on_probed(const std::vector<std::string_view>& row);
+  void ask_for_names();
+  void on_names_answer(const std::vector<std::string_view>& row);
+  void forget_names_question();
 
   Identity identity_;
   RelayTally tally_;
@@ -348,8 +352,9 @@ class PooledMachine {
   bool only_reads_ = true;
   bool guard_failed_ = false;
   bool defaults_changed_ = false;
-  bool has_had_temporary_ = false;  // objects
-  bool ddl_open_ = false;           // not committed yet
+  bool has_had_temporary_ = false;                          // objects
+  bool ddl_open_ = false;                                   // not committed yet
+  std::unique_ptr<pool::PlainNames::Change> names_change_;  // from when DDL is sent on
   bool wants_sync_ = false;
   bool wants_rollback_ = false;  // of a block that should not be
   bool timed_out_ = false;
@@ -361,6 +366,8 @@ class PooledMachine {
   bool probing_ = false;
   bool probed_ = false;   // it has answered
   pool::Settings found_;  // by the probe
+  std::unique_ptr<pool::PlainNames::Question> names_question_;
+  bool asking_names_ = false;  // it was sent
   bool suspected_ = false;
   bool answers_blocked_ = false;
   uint32_t syncs_owed_ = 0;

@@ -23,7 +23,7 @@ bool PooledMachine::may_leave() const {
   if (notifications_ != nullptr && (notifications_->fenced() || notifications_->has_left())) {
     return false;
   }
-  if (lays_on_) return false;
+  if (lays_on_ || names_question_ != nullptr) return false;
   return server_->queue.idle() && !suspected_ && pins_.none() && !awaits_long_unnamed();
 }
 
@@ -35,7 +35,7 @@ bool PooledMachine::has_own_request() const {
   if (!rests) return false;
   if (queue.in_doubt()) return true;
   bool has_left = notifications_ != nullptr && notifications_->has_left() && !laid_on_;
-  return queue.idle() && (suspected_ || has_left || lays_on_);
+  return queue.idle() && (suspected_ || has_left || lays_on_ || names_question_ != nullptr);
 }
 
 void PooledMachine::append_own_request(Pieces& out) {
@@ -58,6 +58,9 @@ void PooledMachine::append_own_request(Pieces& out) {
   } else if (!server_->queue.in_doubt() && notifications_ != nullptr &&
              notifications_->has_left()) {
     query(notifications_->take_left());
+  } else if (!server_->queue.in_doubt() && !suspected_ && names_question_ != nullptr) {
+    asking_names_ = true;
+    query(names_question_->sql());
   } else {
     // In doubt, any answer will do.
     probing_ = !server_->queue.in_doubt();
@@ -137,6 +140,7 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   bool confirms = message == type::kParseComplete || message == type::kCommandComplete;
   if (confirms && answer.entry.owner != 0) on_change_confirmed();
   if (message != type::kReadyForQuery) return;
+  if (asking_names_) forget_names_question();
   // An error of the probe has told nothing, and after DISCARD ALL the client's own are not there.
   bool has_told = std::exchange(probing_, false) && probed_;
   if (has_told && !settings_.server_differs()) settings_.learn(std::exchange(found_, {}));
@@ -145,6 +149,20 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   in_block_ = answer.status != TransactionStatus::idle;
   if (!in_block_ && !settings_.server_differs()) server_->settings = settings_.current();
   if (!in_block_) count_pins();
+}
+
+// What the texts of this pool name, before the connection goes on to somebody else.
+void PooledMachine::ask_for_names() {
+  if (pins_.none() && !suspected_) names_question_ = server_->destination->plain_names().ask(now_);
+}
+
+void PooledMachine::on_names_answer(const std::vector<std::string_view>& row) {
+  if (row.size() == 2) names_question_->on_row(row[0], row[1] == "t");
+}
+
+void PooledMachine::forget_names_question() {
+  names_question_ = nullptr;
+  asking_names_ = false;
 }
 
 // First the pins, in a row of one number; then what is set in the session, a row for each setting.

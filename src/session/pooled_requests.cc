@@ -28,6 +28,7 @@ constexpr size_t kPiecesOfOne = 12;
 PooledMachine::Verdict PooledMachine::from_client(std::string_view& input, std::span<char> scratch,
                                                   Instant now, Pieces& out) {
   scratch_ = scratch;
+  now_ = now;
   kept_.clear();
   for (;;) {
     if (out.room() < kPiecesOfOne) return Verdict::write_first;

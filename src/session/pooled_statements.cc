@@ -128,7 +128,12 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
     for (const auto& executed : rewriting->executed) note_sent(*executed);
     if (!rewriting->knows_all) suspected_ = server_->unproven = true;
   }
-  if (suspicions.has_any_of(kUnproven) || facts.kinds().has_any_of(kSettingKinds)) {
+  if (facts.has(StatementKind::ddl) && names_change_ == nullptr &&
+      server_->destination != nullptr) {
+    names_change_ = server_->destination->plain_names().change();
+  }
+  if (facts.kinds().has_any_of(kSettingKinds) ||
+      (suspicions.has_any_of(kUnproven) && !leaves_nothing(facts))) {
     server_->unproven = true;
   }
   note_sequences(facts, suspicions);
@@ -141,6 +146,13 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
   note_cause(facts);
   pins_.add(certain_pins(facts));
   for (const sql::Statement& statement : facts.statements()) note_statement(statement);
+}
+
+// A text that reads plain tables. Who has temporary objects, or has changed what names mean, may
+// mean others than those that the catalog shows to all.
+bool PooledMachine::leaves_nothing(const sql::TextFacts& facts) {
+  return !server_->unproven && !suspected_ && names_change_ == nullptr && pins_.none() &&
+         server_->destination != nullptr && server_->destination->plain_names().cover(facts, now_);
 }
 
 // Of a text that has gone by. What would have had to be sent otherwise stays where it is.

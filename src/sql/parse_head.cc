@@ -330,6 +330,8 @@ Suspicions suspicions_of_kind(StatementKind kind) {
       return Suspicion::may_write | Suspicion::opaque;
     case notify:
       return Suspicion::may_write | Suspicion::notifies;
+    case copy_out:
+      return Suspicion::reads_relations;
     case copy_server:
       return Suspicion::may_write | Suspicion::may_fire_triggers;
     case commit:

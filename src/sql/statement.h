@@ -82,6 +82,8 @@ struct Statement {
   // Of set_config('name', …), in lower case. Of DO, what in its text may be names of settings that
   // applications make up ("my.tenant"), as far as there are not many.
   std::vector<std::string> settings;
+  // Until the text is known whole, see `TextFacts::names`.
+  std::string names;
 
   // PREPARE: the parameter types, EXECUTE: the arguments; both without their parentheses.
   Span arguments;

@@ -90,6 +90,7 @@ void StatementScanner::end_statement() {
     statement.index = statements_++;
     parse_head(head_, syntax_, span_.offset + span_.length, statement);
     statement.settings = watch_.take_settings();
+    statement.names = watch_.take_names();
     if (is_do_) statement.settings = std::exchange(custom_settings_, {});
     statement.suspicions.add(watch_.take());
     // Only analysed; what it does it does when it is executed.

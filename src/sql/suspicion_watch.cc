@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::string_view kPgTemp = "pg_temp";
 
+bool is_plain_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '$';
+}
+
 bool names_temp(std::string_view name) {
   return name == kPgTemp || name.starts_with("pg_temp_") || name.starts_with("pg_toast_temp_");
 }
@@ -56,6 +61,8 @@ Suspicions SuspicionWatch::take() {
   if (set_config_depth_ > 0) suspect(Suspicion::set_config);
   set_config_depth_ = 0;
   settings_.clear();
+  names_.clear();
+  names_all_ = true;
   Suspicions found = std::exchange(suspicions_, {});
   last_ = before_last_ = before_name_ = before_name_further_ = {};
   bool sets = found.has_any_of(
@@ -83,11 +90,36 @@ void SuspicionWatch::on_name(const Token& token) {
   } else {
     name_ = fold_identifier(token.text, syntax_).text;
   }
+  collect_name(token.kind == TokenKind::word);
   if (name_ == "pg_catalog") suspect(Suspicion::names_pg_catalog);
   if (names_temp(name_)) suspect(Suspicion::temp_objects);
   if ((level() & kOperator) != 0 && last_.is('(') && name_ != "pg_catalog") {
     suspect(Suspicion::opaque | Suspicion::may_write);
   }
+}
+
+// What could be a table's, a column's, a function's or a type's.
+void SuspicionWatch::collect_name(bool unquoted) {
+  if (!names_all_ || (unquoted && keyword_class(name_) == KeywordClass::reserved)) return;
+  // A quoted "null" would be no name in an array.
+  if (name_.empty() || name_ == "null" || !std::ranges::all_of(name_, is_plain_letter) ||
+      names_.size() + name_.size() >= kNamesBytesMax) {
+    names_all_ = false;
+    return;
+  }
+  for (std::string_view rest = names_; !rest.empty();) {
+    std::string_view each = rest.substr(0, rest.find(','));
+    if (each == name_) return;
+    rest.remove_prefix(std::min(rest.size(), each.size() + 1));
+  }
+  if (!names_.empty()) names_ += ',';
+  names_ += name_;
+}
+
+std::string SuspicionWatch::take_names() {
+  std::string names = std::exchange(names_, {});
+  if (!std::exchange(names_all_, true)) names.clear();
+  return names;
 }
 
 void SuspicionWatch::on_word(Word word) {
@@ -117,6 +149,11 @@ void SuspicionWatch::on_word(Word word) {
       break;
     case Word::from:
       if ((level() & kFromIsSyntax) == 0 && last_.word != Word::distinct) {
+        suspect(Suspicion::reads_relations);
+      }
+      break;
+    case Word::table:
+      if (last_.word != Word::creates && last_.word != Word::temp) {
         suspect(Suspicion::reads_relations);
       }
       break;
@@ -272,6 +309,7 @@ bool SuspicionWatch::is_call() const {
     case Word::into:
     case Word::execute:
     case Word::names_columns:
+    case Word::table:
       return false;
     default:
       break;

@@ -26,6 +26,9 @@ class SuspicionWatch {
   Suspicions take();
   // Of what was `set_config_named`; to be taken first.
   std::vector<std::string> take_settings() { return std::exchange(settings_, {}); }
+  // All names of the statement, folded, each once, with commas between them. Empty if there are too
+  // many, or some that are not written in plain letters. To be taken first, too.
+  std::string take_names();
 
  private:
   using Word = WatchedWord;
@@ -47,8 +50,10 @@ class SuspicionWatch {
     kOperator = 8,
   };
   static constexpr size_t kLevelsMax = 64;
+  static constexpr size_t kNamesBytesMax = 1000;
 
   void on_name(const Token& token);
+  void collect_name(bool unquoted);
   void on_word(Word word);
   void on_string(const Token& token);
   void on_symbol(const Token& token);
@@ -80,6 +85,8 @@ class SuspicionWatch {
   uint64_t commas_ = 0;
   std::string setting_;  // that it names, if the text says so
   std::vector<std::string> settings_;
+  std::string names_;
+  bool names_all_ = true;
   bool names_seed_ = false;
   uint64_t depth_ = 0;
   std::array<uint8_t, kLevelsMax> levels_{};

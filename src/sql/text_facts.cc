@@ -9,9 +9,17 @@ void TextFactsReader::on_statement(Statement&& statement) {
   facts_->kinds_.add(statement.kind);
   facts_->suspicions_.add(statement.suspicions);
   facts_->malformed_ |= statement.is_malformed;
+  add_names(std::exchange(statement.names, {}));
   if (facts_->statements_.size() < TextFacts::kStatementsMax) {
     facts_->statements_.push_back(std::move(statement));
   }
+}
+
+void TextFactsReader::add_names(std::string names) {
+  constexpr size_t kBytesMax = 4000;
+  names_all_ = names_all_ && !names.empty() && facts_->names_.size() + names.size() < kBytesMax;
+  if (!facts_->names_.empty()) facts_->names_ += ',';
+  facts_->names_ += names;
 }
 
 std::shared_ptr<const TextFacts> TextFactsReader::finish() {
@@ -22,6 +30,11 @@ std::shared_ptr<const TextFacts> TextFactsReader::finish() {
   }
   facts_->plain_kinds_ = facts_->kinds_.is_within(kPlainKinds);
   facts_->plain_suspicions_ = facts_->suspicions_.without(kHarmlessSuspicions).none();
+  bool names_tell = names_all_ && facts_->is_plain() && !facts_->malformed_ && !facts_->is_cut() &&
+                    facts_->outcome_ == Lexer::Outcome::complete &&
+                    facts_->has(Suspicion::reads_relations);
+  if (!names_tell) facts_->names_.clear();
+  facts_->names_.shrink_to_fit();
   facts_->statements_.shrink_to_fit();
   return std::move(facts_);
 }
@@ -37,6 +50,7 @@ size_t TextFacts::memory_bytes() const {
   constexpr size_t kAllocationBytes = 16;
   static const size_t kOwnRoom = std::string().capacity();
   size_t bytes = sizeof(*this) + 2 * kAllocationBytes + statements_.size() * sizeof(Statement);
+  if (names_.capacity() > kOwnRoom) bytes += names_.capacity() + kAllocationBytes;
   for (const Statement& statement : statements_) {
     for (const std::string* text : {&statement.name.text, &statement.value.text}) {
       if (text->capacity() > kOwnRoom) bytes += text->capacity() + kAllocationBytes;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,8 +14,8 @@
 
 namespace trunkline::sql {
 
-// What a whole text, of a Query or a Parse, is about. Never changed once it is made, so any thread
-// may read it.
+// What a whole text, of a Query or a Parse, is about. Never changed once it is made, but for the
+// note of a proof, so any thread may read it.
 class TextFacts {
  public:
   // What is kept one by one; the summary counts the others as well.
@@ -49,6 +51,14 @@ class TextFacts {
     return kinds_.has_any_of(kRewrittenKinds) || suspicions_.has(Suspicion::runs_prepared);
   }
 
+  // Of a text that is plain but for the tables it reads, with commas between them: all names in it,
+  // folded, of whatever. Who knows of all of them that they are no views, functions and the like
+  // knows that the text is harmless. Empty if that cannot be told from them.
+  const std::string& names() const { return names_; }
+  // A note to himself of him who has found out, for as long as his number for it is the same.
+  void note_proof(uint64_t number) const { proof_.store(number, std::memory_order_relaxed); }
+  uint64_t proof() const { return proof_.load(std::memory_order_relaxed); }
+
   size_t memory_bytes() const;
 
  private:
@@ -62,6 +72,8 @@ class TextFacts {
   bool malformed_ = false;
   bool plain_kinds_ = true;
   bool plain_suspicions_ = true;
+  std::string names_;
+  mutable std::atomic<uint64_t> proof_ = 0;
 };
 
 // The facts of a text of any size, in any pieces. One thread.
@@ -76,7 +88,10 @@ class TextFactsReader final : StatementSink {
  private:
   void on_statement(Statement&& statement) override;
 
+  void add_names(std::string names);
+
   std::shared_ptr<TextFacts> facts_ = std::make_shared<TextFacts>();
+  bool names_all_ = true;
   StatementScanner scanner_;
 };
 

@@ -79,7 +79,7 @@ WatchedWord watched_word(std::string_view lower) {
       {"similar", table_join},
       {"snapshot", literal_follows},
       {"substring", from_inside},
-      {"table", names_columns},
+      {"table", table},
       {"tablesample", names_columns},
       {"temp", temp},
       {"temporary", temp},

@@ -27,6 +27,7 @@ enum class WatchedWord : uint8_t {
   names_columns,  // name(…) behind it is not a call
   on,
   share,
+  table,  // names columns, too; or else what is read: TABLE t
   temp,
   uescape,
   window,    // OVER, FILTER: syntax behind a parenthesis

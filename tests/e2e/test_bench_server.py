@@ -1,15 +1,25 @@
 """The benchmark's server says what PostgreSQL says to a pooler; else a pooler is not measured."""
 
+import re
+
 import pytest
 
 from lib import pgwire
 from lib.pgwire import Wire
 from lib.processes import Program, free_port, wait_until
-from lib.trunkline import binary
+from lib.trunkline import REPOSITORY, binary
 
-SET = ("SELECT pg_catalog.set_config(n, v, false) FROM ROWS FROM ("
-       "pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) "
-       "WITH ORDINALITY AS x(n, v, o) ORDER BY o")
+
+
+def source_text(path, before):
+    """A text that Trunkline sends: the literal that follows `before` in its source."""
+    source = (REPOSITORY / "src/pool" / path).read_text(encoding="utf-8")
+    pieces = re.search(re.escape(before) + r'((?:\s*"[^"\n]*")+)', source)[1]
+    return "".join(re.findall(r'"([^"\n]*)"', pieces))
+
+
+SET = source_text("guard.cc", '"trunkline_set",')
+NAMES = source_text("plain_names.cc", "kQuestion =").format("none_of_this_name")
 ROW = "select 1234567 as id, 'product 1234'::text as name"
 
 
@@ -27,24 +37,25 @@ def guard(names, values, known=False):
 
 
 CONVERSATIONS = {
-    "a setting that is not reported": [guard("{work_mem}", '{"8MB"}') + pgwire.query(ROW)],
+    "a setting that is not reported": [guard("{work_mem}", '{"+8MB"}') + pgwire.query(ROW)],
     "two at once, one of them reported": [
-        guard('{"application_name","work_mem"}', '{"a \\"b\\" \\\\ c","8MB"}') + pgwire.query(ROW)],
+        guard('{"application_name","work_mem"}', '{"+a \\"b\\" \\\\ c","+8MB"}') + pgwire.query(ROW)],
     "the same again, which is no news": [
-        guard("{timezone}", "{UTC}") + pgwire.sync(),
-        guard("{application_name}", "{x}", known=True) + pgwire.sync(),
-        run("", SET, ["{application_name}", "{x}"]) + pgwire.sync()],
+        guard("{timezone}", "{+UTC}") + pgwire.sync(),
+        guard("{application_name}", "{+x}", known=True) + pgwire.sync(),
+        run("", SET, ["{application_name}", "{+x}"]) + pgwire.sync()],
     "back to what the login said": [
-        guard("{application_name}", "{x}") + pgwire.query(ROW),
-        guard("{application_name}", "{NULL}", known=True) + pgwire.query(ROW)],
+        guard("{application_name}", "{+x}") + pgwire.query(ROW),
+        guard("{application_name}", "{-}", known=True) + pgwire.query(ROW)],
     "a whole cleansing": [
-        guard("{application_name}", "{x}") + pgwire.query(ROW),
+        guard("{application_name}", "{+x}") + pgwire.query(ROW),
         b"".join(run("", text) for text in (
             "BEGIN", "RESET ALL", "DISCARD SEQUENCES", "UNLISTEN *", "CLOSE ALL", "COMMIT"))
         + pgwire.query(ROW)],
     "transactions of simple queries": [
         pgwire.query("begin; set local work_mem = '4100kB'"), pgwire.query(f"{ROW}; commit"),
         pgwire.query("begin"), pgwire.query("rollback"), pgwire.query("")],
+    "whether names are those of plain tables": [pgwire.query(NAMES)],
     "statements of the same session": [
         pgwire.parse("s1", ROW) + pgwire.sync(),
         pgwire.query("begin") + run("s1") + run("", "commit") + pgwire.sync()],
