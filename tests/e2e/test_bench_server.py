@@ -10,7 +10,6 @@ from lib.processes import Program, free_port, wait_until
 from lib.trunkline import REPOSITORY, binary
 
 
-
 def source_text(path, before):
     """A text that Trunkline sends: the literal that follows `before` in its source."""
     source = (REPOSITORY / "src/pool" / path).read_text(encoding="utf-8")
