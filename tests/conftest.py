@@ -30,6 +30,15 @@ def pytest_terminal_summary(terminalreporter) -> None:
             terminalreporter.line(f"- {line}")
 
 
+# Where several processes run files side by side, those that take long begin, so that all end together.
+LONG_FILES = ("test_semantics.py", "test_compare.py", "test_big.py", "test_drivers.py")
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    order = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 @pytest.fixture(scope="session")
 def session_folder() -> Iterator[Path]:
     """A temporary folder the server's account may enter (pytest's own are private)."""

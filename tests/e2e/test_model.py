@@ -122,7 +122,9 @@ def test_idle_server_connections_end_when_that_is_asked_for(direct):
     scripts = (Script(0, (), (one, one)), Script(1, (), (sleep,) * 50))
     world = World(1, scripts, (0, 0) + (1,) * 51 + (0,))
     assert examine(plan(direct, direct), world) is None
-    found = examine(plan(direct, direct, kill_idle=True), world)
+    # On a busy machine a connection may not be seen idle in all of this time.
+    found = next(filter(None, (examine(plan(direct, direct, kill_idle=True), world)
+                               for _ in range(5))))
     assert (found.slot, found.at) == (0, 2) and "57P01" in str(found.proxied)
 
 
@@ -180,7 +182,8 @@ def test_a_pooler_that_leaks_is_caught_and_its_world_shrunk(direct, cluster_of_t
             finally:
                 arena.close()
 
-        world = asyncio.run(smallest())
+        # It may show only when both clients are quick enough.
+        world = next(filter(None, (asyncio.run(smallest()) for _ in range(5))), None)
     assert world is not None and len(world.turns) <= 6, world
 
 

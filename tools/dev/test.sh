@@ -83,6 +83,8 @@ test_main() {
   parts=${parts:-" checks  unit  e2e  asan  tsan  fuzz "}
   wanted() { [[ $parts == *" $1 "* ]]; }
 
+  # Files of end-to-end tests, one for each CPU: they wait for much of their time.
+  local side_by_side=(-n "$(nproc)" --dist loadfile)
   local ctest_lines='tests passed,' pytest_lines='^=* ?[0-9]+ (passed|failed|skipped|error|deselected).* in '
   local count=1
   if [[ $parts =~ checks|unit|e2e|soak ]]; then count=$((count + 1)); fi
@@ -98,13 +100,13 @@ test_main() {
   if wanted checks; then part checks "$ctest_lines" ctest_part release checks; fi
   if wanted unit; then part unit "$ctest_lines" ctest_part release 'unit|stress'; fi
   if wanted e2e; then
-    part e2e "$pytest_lines" pytest_part release e2e
+    part e2e "$pytest_lines" pytest_part release e2e "${side_by_side[@]}"
     part demo '^demo: ' ./dev demo --check
   fi
   if wanted asan; then
     part build-asan '^never$' build_preset asan
     part unit-asan "$ctest_lines" ctest_part asan 'unit|stress'
-    part e2e-asan "$pytest_lines" pytest_part asan e2e
+    part e2e-asan "$pytest_lines" pytest_part asan e2e "${side_by_side[@]}"
   fi
   if wanted tsan; then
     part build-tsan '^never$' build_preset tsan
