@@ -203,6 +203,8 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
     on_own_answer(message, answer);
     return Fate::swallow;
   }
+  // Of what is swallowed only errors are left.
+  if (answer.entry.swallow() && fails_question(body)) return Fate::swallow;
   if (may_restart_ && ends_before_it_begins(message, body)) return Fate::swallow;
   if (message == type::kCommandComplete && completes_inserted()) return Fate::swallow;
   tally_.on_server_message(message, body, answer.status, now_);

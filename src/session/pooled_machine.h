@@ -318,6 +318,7 @@ class PooledMachine {
   std::string probe() const;
   void on_own_answer(char message, const wire::ResponseQueue::Attribution& answer);
   void on_probed(const std::vector<std::string_view>& row);
+  bool fails_question(std::string_view error);
   void ask_for_names();
   void on_names_answer(const std::vector<std::string_view>& row);
   void forget_names_question();

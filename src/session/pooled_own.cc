@@ -151,6 +151,15 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   if (!in_block_) count_pins();
 }
 
+// An error of what the proxy asks for itself, within a time limit of the client's, say, is not the
+// client's. Without the probe's answer anything may be left on the connection.
+bool PooledMachine::fails_question(std::string_view error) {
+  bool is_fatal = wire::ErrorFields(error).severity() == wire::Severity::fatal;
+  if (is_fatal || (!probing_ && !asking_names_)) return false;
+  if (probing_) pins_.add(Pin::unknown_setting);
+  return true;
+}
+
 // What the texts of this pool name, before the connection goes on to somebody else.
 void PooledMachine::ask_for_names() {
   if (pins_.none() && !suspected_) names_question_ = server_->destination->plain_names().ask(now_);

@@ -192,5 +192,18 @@ TEST_F(PooledPinPolicy, in_session_mode_nobody_minds) {
   EXPECT_EQ(play.heard(), query("listen a"));
 }
 
+TEST_F(PooledPinPolicy, a_probe_that_fails_pins_and_the_client_hears_nothing_of_it) {
+  a.use(*connection);
+  run(a, "select f()", "SELECT 1");
+  ASSERT_TRUE(a.machine.has_own_request());
+  a.own_request();
+  EXPECT_EQ(a.server(failed("57014", "canceling statement due to statement timeout") + ready()), "");
+  EXPECT_TRUE(a.machine.pins().has(Pin::unknown_setting));
+  EXPECT_FALSE(a.machine.may_leave());
+  EXPECT_FALSE(a.machine.has_own_request());
+  EXPECT_EQ(a.client(query("select 1")), PooledPlay::Verdict::go_on);
+  EXPECT_EQ(a.server(done("SELECT 1") + ready()), done("SELECT 1") + ready());
+}
+
 }  // namespace
 }  // namespace trunkline::session

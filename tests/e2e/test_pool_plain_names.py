@@ -50,7 +50,7 @@ class Two:
 
     def run(self, text, times=1):
         for _ in range(times):
-            self.a.run(text)
+            assert "E" not in [each.type for each in self.a.run(text)], text
             assert self.b.scalar("show work_mem") == "4MB", text
 
     def is_plain(self, text):
