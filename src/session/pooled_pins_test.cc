@@ -197,7 +197,8 @@ TEST_F(PooledPinPolicy, a_probe_that_fails_pins_and_the_client_hears_nothing_of_
   run(a, "select f()", "SELECT 1");
   ASSERT_TRUE(a.machine.has_own_request());
   a.own_request();
-  EXPECT_EQ(a.server(failed("57014", "canceling statement due to statement timeout") + ready()), "");
+  EXPECT_EQ(a.server(failed("57014", "canceling statement due to statement timeout") + ready()),
+            "");
   EXPECT_TRUE(a.machine.pins().has(Pin::unknown_setting));
   EXPECT_FALSE(a.machine.may_leave());
   EXPECT_FALSE(a.machine.has_own_request());

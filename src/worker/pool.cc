@@ -16,10 +16,10 @@ WorkerPool::~WorkerPool() {
 void WorkerPool::start(session::Process& process, std::shared_ptr<const session::Snapshot> snapshot,
                        const Settings& settings) {
   for (uint32_t i = 0; i < settings.workers; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, process, std::make_unique<io::EpollBackend>(),
-                                                &blocking_pool_, snapshot, settings.listening_fds,
-                                                settings.workers,
-                                                [this](Accepted accepted) { dispatch(accepted); }));
+    workers_.push_back(
+        std::make_unique<Worker>(i, process, std::make_unique<io::EpollBackend>(), &blocking_pool_,
+                                 snapshot, settings.listening_fds, settings.workers,
+                                 [this, i](Accepted accepted) { dispatch(accepted, i); }));
   }
   // All workers exist before the first accepts: it may hand a connection to any.
   for (uint32_t i = 0; i < settings.workers; ++i) {
@@ -28,10 +28,14 @@ void WorkerPool::start(session::Process& process, std::shared_ptr<const session:
   }
 }
 
-void WorkerPool::dispatch(Accepted accepted) {
-  (*std::ranges::min_element(workers_, {}, [](const auto& worker) {
-    return worker->sessions();
-  }))->adopt(accepted);
+void WorkerPool::dispatch(const Accepted& accepted, uint32_t by) {
+  Worker& fewest = **std::ranges::min_element(
+      workers_, {}, [](const auto& worker) { return worker->sessions(); });
+  if (workers_[by]->sessions() <= fewest.sessions()) {
+    workers_[by]->adopt_own(accepted);
+  } else {
+    fewest.adopt(accepted);
+  }
 }
 
 void WorkerPool::apply(std::shared_ptr<const session::Snapshot> snapshot) {

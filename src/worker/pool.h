@@ -38,7 +38,7 @@ class WorkerPool final : public session::SessionMail {
               std::move_only_function<void(bool sent)> done) override;
 
  private:
-  void dispatch(Accepted accepted);
+  void dispatch(const Accepted& accepted, uint32_t by);
 
   io::BlockingPool& blocking_pool_;
   std::vector<std::unique_ptr<Worker>> workers_;

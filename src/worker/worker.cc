@@ -141,21 +141,28 @@ int Worker::accept_some(size_t listener) {
 
 void Worker::adopt(const Accepted& accepted) {
   sessions_count_.fetch_add(1, std::memory_order_relaxed);
-  loop_.post([this, accepted] {
-    if (draining_) {
-      loop_.backend().close(accepted.fd);
-      sessions_count_.fetch_sub(1, std::memory_order_relaxed);
-      return;
-    }
-    uint32_t id = next_session_id.fetch_add(1, std::memory_order_relaxed);
-    auto session =
-        std::make_unique<session::Session>(environment_, id, accepted.fd, accepted.peer,
-                                           environment_.snapshot->listeners[accepted.listener]);
-    sessions_.push_back(*session);
-    by_id_.emplace(id, session.get());
-    metrics_.sessions().add();
-    loop_.spawn(serve(std::move(session)));
-  });
+  loop_.post([this, accepted] { begin(accepted); });
+}
+
+void Worker::adopt_own(const Accepted& accepted) {
+  sessions_count_.fetch_add(1, std::memory_order_relaxed);
+  begin(accepted);
+}
+
+void Worker::begin(const Accepted& accepted) {
+  if (draining_) {
+    loop_.backend().close(accepted.fd);
+    sessions_count_.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  uint32_t id = next_session_id.fetch_add(1, std::memory_order_relaxed);
+  auto session =
+      std::make_unique<session::Session>(environment_, id, accepted.fd, accepted.peer,
+                                         environment_.snapshot->listeners[accepted.listener]);
+  sessions_.push_back(*session);
+  by_id_.emplace(id, session.get());
+  metrics_.sessions().add();
+  loop_.spawn(serve(std::move(session)));
 }
 
 io::Task<> Worker::serve(std::unique_ptr<session::Session> session) {

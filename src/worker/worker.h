@@ -49,6 +49,8 @@ class Worker {
   io::Loop& loop() { return loop_; }
   const Slab& buffers() const { return slab_; }
 
+  // What this worker has accepted itself, without the mail's two system calls.
+  void adopt_own(const Accepted& accepted);
   // Any thread.
   void adopt(const Accepted& accepted);
   void apply(std::shared_ptr<const session::Snapshot> snapshot);
@@ -73,6 +75,7 @@ class Worker {
   static constexpr Duration kAcceptPause = 20ms;
 
   io::Task<> accept_loop(size_t listener);
+  void begin(const Accepted& accepted);
   int accept_some(size_t listener);
   bool is_full();
   io::Task<> serve(std::unique_ptr<session::Session> session);
