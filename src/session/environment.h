@@ -23,6 +23,7 @@
 #include "session/cancel_registry.h"
 #include "session/metrics.h"
 #include "session/peer_user.h"
+#include "session/route_use.h"
 #include "session/statement_cache.h"
 #include "tls/context.h"
 #include "tls/handshake_gate.h"
@@ -84,6 +85,8 @@ struct Process {
   pool::Registry& pools;
 };
 
+class PooledRelays;
+
 // Of one worker, on its thread; outlives its sessions.
 struct Environment {
   Process& process;
@@ -94,6 +97,8 @@ struct Environment {
   WorkerMetrics& metrics;
   pool::Desk& desk;
   StatementCache& statements;
+  PooledRelays& relays;
+  RouteUses& route_uses;
   std::shared_ptr<const Snapshot> snapshot;
 
   // For logins to servers, as the configuration is now.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "session/environment_for_tests.h"
+#include "session/pooled_relays.h"
 #include "session/proxy_protocol.h"
 #include "tls/fixture_for_tests.h"
 #include "wire/builders.h"
@@ -49,6 +50,8 @@ class GreetingTest : public tls::TlsTest {
                             .metrics = metrics_,
                             .desk = desk_,
                             .statements = statements_,
+                            .relays = relays_,
+                            .route_uses = route_uses_,
                             .snapshot = nullptr};
     peer_ = io::SocketAddress::ip(*IpAddress::parse("10.1.2.3"), 1000);
     loop.spawn(greet_into(request, client, peer_, listener_, environment, loop.now() + timeout));
@@ -96,6 +99,8 @@ class GreetingTest : public tls::TlsTest {
   Slab slab_{65536, 4, 4};
   NoDesk desk_;
   StatementCache statements_;
+  PooledRelays relays_;
+  RouteUses route_uses_{test_process_.metrics, 0};
   io::SocketAddress peer_;
   Listener listener_{.name = "test",
                      .tls_mode = config::ClientTlsMode::disable,

@@ -320,8 +320,8 @@ void Session::record_login(std::string_view method, policy::Encryption encryptio
                 {"method", method},
                 {"tls", client_.tls_version()},
                 {"sni", sni_},
-                {"route", serving_->route->name},
-                {"upstream", serving_->upstream->name()},
+                {"route", serving_->use->route->name},
+                {"upstream", serving_->use->upstream->name()},
                 {"server", serving_->server_address()},
                 {"login_ms", duration}});
 }

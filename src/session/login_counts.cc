@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "session/serving.h"
 #include "session/session.h"
 
 namespace trunkline::session {
@@ -32,6 +33,14 @@ void Session::attribute_login(const route::Decision& decision, bool proven) {
 void Session::count_login() {
   std::unique_ptr<LoginCounts> counts = std::move(login_counts_);
   if (!counts || !counts->route) return;
+  bool is_open = serving_ && serving_->use->route == counts->route &&
+                 serving_->use->upstream == counts->upstream;
+  if (is_open) {
+    serving_->stats.on_login(counts->client_messages, counts->from_servers);
+    serving_->cells[RouteCells::kBytesFromClients].add(counts->bytes_from_client);
+    serving_->cells[RouteCells::kBytesToClients].add(counts->bytes_to_client);
+    return;
+  }
   std::vector<std::string> labels = {counts->route->name, counts->upstream->name()};
   auto postgres = environment_.process.metrics.group(policy::kPostgresStats, labels);
   policy::PostgresStats(postgres->cells(environment_.worker))

@@ -1,6 +1,9 @@
 #include "session/pooled.h"
 
 #include <array>
+#include <utility>
+
+#include "session/relay.h"
 
 namespace trunkline::session {
 
@@ -29,53 +32,104 @@ Pins rejected_pins(const config::UnmovableState& state) {
 
 }  // namespace
 
-Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::PoolPtr pool,
-                        const pool::Greetings::Greeting& greeting, std::string early_bytes)
+Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::PoolPtr its_pool,
+                        const pool::Greetings::Greeting& greeting, std::string early)
     : Serving(of, decision),
-      machine({.session = of.id_,
-               .keeps_connection = decision.route->pool.mode == config::PoolMode::session,
-               .refuses_blocks = decision.route->pool.mode == config::PoolMode::statement,
-               .rejects = rejected_pins(decision.route->pool.unmovable_state),
-               .pin_places = &pool->pin_places(),
-               .pool_cells = pool->cells(of.environment_.worker),
-               .listening = decision.route->pool.mode == config::PoolMode::session ? nullptr : this,
-               .process_id = &own_key.process_id},
-              counters(), listener(), of.environment_.statements, greeting.settings,
-              greeting.reported),
-      relay({.client = of.client_,
-             .waiter = of.waiter_,
-             .slab = of.environment_.slab,
-             .desk = of.environment_.desk,
-             .pools = of.environment_.process.pools,
-             .cells = cells},
-            std::move(pool), machine,
-            [this](const server::Connection& server) { send_cancel(server, [](bool) {}); }),
-      early(std::move(early_bytes)) {}
+      own({.session = of.id_,
+           .keeps_connection = decision.route->pool.mode == config::PoolMode::session,
+           .refuses_blocks = decision.route->pool.mode == config::PoolMode::statement,
+           .rejects = rejected_pins(decision.route->pool.unmovable_state),
+           .pin_places = &its_pool->pin_places(),
+           .pool_cells = its_pool->cells(of.environment_.worker),
+           .listening = decision.route->pool.mode == config::PoolMode::session ? nullptr : this,
+           .process_id = &own_key.process_id},
+          greeting.settings, greeting.reported),
+      pool(std::move(its_pool)) {
+  if (!early.empty()) wake_up().begin(std::move(early));
+}
 
 Session::Pooled::~Pooled() {
-  *self = nullptr;
-  machine.forget_pins();
+  if (active) rest();
+  if (self) *self = nullptr;
+}
+
+// At rest it waits for its client, for others, and for a timeout of the client's own.
+io::Task<std::unique_ptr<Error>> Session::Pooled::run() {
+  io::Waiter& waiter = session.waiter_;
+  session.client_.socket().bind(waiter, kClientShift);
+  uint32_t woken = 0;
+  for (;;) {
+    PooledRelay& relay = wake_up();
+    if (end_asked) relay.ask_to_end(std::move(*std::exchange(end_asked, nullptr)), true);
+    bool again = relay.go_on(std::exchange(woken, 0));
+    if (relay.has_ended()) co_return relay.finish();
+    if (again) {
+      co_await waiter.step_aside();
+      continue;
+    }
+    if (relay.rests()) rest();
+    woken = co_await waiter.wait(active ? active->relay->wanted()
+                                        : wake::kClientReadable | wake::kMail | wake::kTimeout);
+    waiter.clear(woken & (wake::kMail | wake::kBuffer | wake::kDeadline | wake::kTimeout |
+                          wake::kClientHangup));
+  }
+}
+
+PooledRelay& Session::Pooled::wake_up() {
+  if (active) return *active->relay;
+  Environment& environment = session.environment_;
+  active = environment.relays.take();
+  PooledRelay::Place place{.client = session.client_,
+                           .waiter = session.waiter_,
+                           .slab = environment.slab,
+                           .desk = environment.desk,
+                           .pools = environment.process.pools,
+                           .cells = cells,
+                           .use = pool,
+                           .own = own,
+                           .counters = counters(),
+                           .events = listener(),
+                           .statements = environment.statements};
+  return active->relay.emplace(place, active->buffers, *this);
+}
+
+void Session::Pooled::rest() {
+  session.environment_.relays.give_back(std::move(active));
+}
+
+// One that rests is in no hurry: it ends in its own turn, so that thousands that are asked at once
+// do not all need a relay at once.
+void Session::Pooled::ask_to_end(Error error, bool when_idle) {
+  if (active) return active->relay->ask_to_end(std::move(error), when_idle);
+  end_asked = std::make_unique<Error>(std::move(error));
+  session.waiter_.raise(wake::kMail);
 }
 
 void Session::Pooled::leave_server() {
-  session.server_response_ = relay.take_server_response();
-  relay.abandon();
+  if (!active) return;
+  session.server_response_ = active->relay->take_server_response();
+  active->relay->abandon();
 }
 
 void Session::Pooled::cancel(std::move_only_function<void(bool sent)> done) {
-  if (relay.cancel_wait()) return done(true);
-  const pool::Connection* connection = relay.server();
+  if (!active || active->relay->cancel_wait()) return done(true);
+  const pool::Connection* connection = active->relay->server();
   if (connection == nullptr) return done(true);  // nothing runs: as PostgreSQL, nothing happens
   send_cancel(connection->server, std::move(done));
+}
+
+void Session::Pooled::send_cancel(const server::Connection& server) {
+  send_cancel(server, [](bool) {});
 }
 
 // The connection stays with the session until the request has arrived: whoever came after would be
 // hit by it.
 void Session::Pooled::send_cancel(const server::Connection& server,
                                   std::move_only_function<void(bool)> done) {
-  relay.begin_cancel();
+  if (!self) self = std::make_shared<Pooled*>(this);
+  active->relay->begin_cancel();
   session.send_cancel(server, [alive = self, tell = std::move(done)](bool sent) mutable {
-    if (*alive != nullptr) (*alive)->relay.end_cancel();
+    if (*alive != nullptr) (*alive)->active->relay->end_cancel();
     tell(sent);
   });
 }

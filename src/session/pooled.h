@@ -3,35 +3,41 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "pool/greetings.h"
 #include "pool/listener.h"
-#include "session/notifications.h"
-#include "session/pooled_machine.h"
-#include "session/pooled_relay.h"
+#include "session/pool_use.h"
+#include "session/pooled_client.h"
+#include "session/pooled_relays.h"
 #include "session/serving.h"
 
 namespace trunkline::session {
 
-// A session that shares the server connections of a pool.
-struct Session::Pooled final : Serving, Listening, pool::Hearer {
+// A session that shares the server connections of a pool. Most are at rest most of the time, and
+// then have no more than what is here.
+struct Session::Pooled final : Serving, Listening, pool::Hearer, PooledRelay::Canceller {
+  // `early` is what the client sent behind its login.
   Pooled(Session& session, const route::Decision& decision, pool::PoolPtr pool,
          const pool::Greetings::Greeting& greeting, std::string early);
   ~Pooled() override;
 
-  io::Task<std::unique_ptr<Error>> run() override { return relay.run(std::move(early)); }
-  void ask_to_end(Error error, bool when_idle) override {
-    relay.ask_to_end(std::move(error), when_idle);
-  }
+  io::Task<std::unique_ptr<Error>> run() override;
+  void ask_to_end(Error error, bool when_idle) override;
   void cancel(std::move_only_function<void(bool sent)> done) override;
-  bool client_can_hear() const override { return relay.client_can_hear(); }
+  bool client_can_hear() const override { return !active || active->relay->client_can_hear(); }
   void leave_server() override;
-  bool exchange_open() const override { return machine.exchange_open(); }
-  Instant client_stalled_since() const override { return relay.client_stalled_since(); }
-  Instant server_stalled_since() const override { return relay.server_stalled_since(); }
+  bool exchange_open() const override { return active && active->relay->exchange_open(); }
+  Instant client_stalled_since() const override {
+    return active ? active->relay->client_stalled_since() : Instant::max();
+  }
+  Instant server_stalled_since() const override {
+    return active ? active->relay->server_stalled_since() : Instant::max();
+  }
   std::string server_address() const override { return ""; }
 
+  PooledRelay& wake_up();
+  void rest();
+  void send_cancel(const server::Connection& server) override;
   void send_cancel(const server::Connection& server, std::move_only_function<void(bool)> done);
 
   // pooled_listening.cc
@@ -44,12 +50,13 @@ struct Session::Pooled final : Serving, Listening, pool::Hearer {
   void on_answer(Ticket ticket, bool hears) override;
   void on_overflow() override;
 
-  PooledMachine machine;
-  PooledRelay relay;
-  std::string early;                                 // what the client sent behind its login
+  PooledClient own;
+  PoolUse pool;
+  PooledRelays::PlacePtr active;                     // null: at rest
+  std::unique_ptr<Error> end_asked;                  // while at rest
   std::unique_ptr<pool::Subscription> subscription;  // from the first LISTEN on
-  // For what ends later than the session.
-  std::shared_ptr<Pooled*> self = std::make_shared<Pooled*>(this);
+  // For what ends later than the session; null until there is any.
+  std::shared_ptr<Pooled*> self;
 };
 
 }  // namespace trunkline::session

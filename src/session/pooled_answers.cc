@@ -26,16 +26,31 @@ constexpr size_t kPiecesOfOne = 4;
 
 }  // namespace
 
-PooledMachine::PooledMachine(Identity identity, RelayCounters counters, RelayEvents* events,
-                             StatementCache& cache, pool::SettingsPtr startup,
-                             pool::ReportedPtr told)
-    : identity_(identity),
+PooledMachine::PooledMachine(PooledClient& client, Buffers& buffers, RelayCounters counters,
+                             RelayEvents* events, StatementCache& cache)
+    : client_(client),
+      identity_(client.identity),
       tally_(counters, events),
       cache_(cache),
-      settings_(std::move(startup)),
-      told_(std::move(told)) {
+      settings_(client.settings),
+      told_(client.told),
+      statements_(client.statements),
+      unnamed_(client.unnamed),
+      syntax_(client.syntax),
+      notifications_(client.notifications),
+      changes_(buffers.changes),
+      running_(buffers.running),
+      portals_(buffers.portals),
+      named_(buffers.named) {
   if (identity_.keeps_connection) pins_.add(Pin::pool_mode);
-  update_syntax();
+}
+
+PooledMachine::~PooledMachine() {
+  if (!counted_pins_.none() || holds_place_) forget_pins();
+  changes_.clear();
+  running_.clear();
+  portals_.clear();
+  named_.clear();
 }
 
 void PooledMachine::attach(pool::Connection& server) {
@@ -266,7 +281,7 @@ std::string PooledMachine::news() {
   }
   if (reported) {
     told_ = std::move(reported);
-    update_syntax();
+    client_.update_syntax();
   }
   return messages;
 }
@@ -277,13 +292,6 @@ void PooledMachine::learn_reported() {
     const std::string* told = told_ ? told_->find(name) : nullptr;
     if (told != nullptr && *told != value) settings_.on_set_unseen(name, value);
   }
-}
-
-void PooledMachine::update_syntax() {
-  const std::string* encoding = told_ ? told_->find("client_encoding") : nullptr;
-  const std::string* strings = told_ ? told_->find("standard_conforming_strings") : nullptr;
-  syntax_ = {.encoding = encoding ? sql::encoding_of(*encoding) : sql::Encoding::ascii_safe,
-             .standard_conforming_strings = strings == nullptr || *strings == "on"};
 }
 
 void PooledMachine::on_completed(std::string_view tag) {
@@ -312,7 +320,7 @@ void PooledMachine::on_completed(std::string_view tag) {
       // It may hide a table that statements were prepared with. PostgreSQL sees to that only when
       // the first such object of a session is made; on this connection that may have been
       // another's.
-      if (!std::exchange(has_had_temporary_, true)) server_->statements.expire();
+      if (!std::exchange(client_.has_had_temporary, true)) server_->statements.expire();
       break;
     case sql::StatementKind::ddl:
       note_ddl();

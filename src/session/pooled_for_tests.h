@@ -79,13 +79,14 @@ class PooledPlay {
   explicit PooledPlay(uint32_t session = 1, pool::SettingsPtr startup = nullptr,
                       bool keeps_connection = false, Listening* listening = nullptr,
                       const uint32_t* process_id = nullptr)
-      : PooledPlay(PooledMachine::Identity{.session = session,
-                                           .keeps_connection = keeps_connection,
-                                           .listening = listening,
-                                           .process_id = process_id},
+      : PooledPlay(PooledClient::Identity{.session = session,
+                                          .keeps_connection = keeps_connection,
+                                          .listening = listening,
+                                          .process_id = process_id},
                    std::move(startup)) {}
-  explicit PooledPlay(PooledMachine::Identity identity, pool::SettingsPtr startup = nullptr)
-      : machine(identity, metrics.counters(), nullptr, cache, std::move(startup), nullptr) {}
+  explicit PooledPlay(PooledClient::Identity identity, pool::SettingsPtr startup = nullptr)
+      : own(identity, std::move(startup), nullptr),
+        machine(own, buffers, metrics.counters(), nullptr, cache) {}
 
   static std::unique_ptr<pool::Connection> connection(TestMetrics& metrics) {
     auto made = std::make_unique<pool::Connection>();
@@ -99,6 +100,17 @@ class PooledPlay {
   void leave() {
     EXPECT_TRUE(machine.may_leave());
     machine.detach();
+    if (machine.rests()) rest();
+  }
+  // What a session that rests keeps is enough for the machine it wakes up with.
+  void rest() {
+    std::destroy_at(&machine);
+    std::construct_at(&machine, own, buffers, metrics.counters(), nullptr, cache);
+    machine.set_query_limit(query_limit);
+  }
+  void limit_queries(QueryLimit& limit) {
+    query_limit = &limit;
+    machine.set_query_limit(query_limit);
   }
 
   Verdict client(std::string_view bytes) {
@@ -150,6 +162,9 @@ class PooledPlay {
 
   TestMetrics metrics;
   StatementCache cache;
+  PooledClient own;
+  PooledMachine::Buffers buffers;
+  QueryLimit* query_limit = nullptr;
   PooledMachine machine;
   Instant now{1000s};
   std::string waiting;  // of the client's bytes

@@ -84,15 +84,6 @@ void PooledMachine::note_notifies() {
   }
 }
 
-void PooledMachine::on_notification(pool::NotificationPtr notification) {
-  if (notifications_ == nullptr) return;
-  notifications_->on_notification(std::move(notification), unit_open_);
-}
-
-void PooledMachine::on_listening_answer(Listening::Ticket ticket, bool hears) {
-  if (notifications_ != nullptr) notifications_->on_answer(ticket, hears);
-}
-
 // ReadyForQuery.
 void PooledMachine::end_listening_unit() {
   if (notifications_ != nullptr) notifications_->on_ready(in_block_, may_notify_);

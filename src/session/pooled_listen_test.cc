@@ -20,7 +20,7 @@ class PooledListen : public PooledTest {
     play.use(*connection);
   }
   void answer(bool hears = true) {
-    play.machine.on_listening_answer(listening.last, hears);
+    play.own.on_listening_answer(listening.last, hears);
     play.go_on();
   }
   // It listens, and its connection is as before.
@@ -101,7 +101,7 @@ TEST_F(PooledListen, notifications_reach_a_client_that_has_no_connection) {
   listen("a");
   play.leave();
   EXPECT_FALSE(play.machine.has_answers());
-  play.machine.on_notification(notification("a", "x"));
+  play.own.on_notification(notification("a", "x"), play.machine.unit_open());
   EXPECT_TRUE(play.machine.has_answers());
   EXPECT_EQ(play.own_answers(), told("a", "x"));
   EXPECT_FALSE(play.machine.has_answers());
@@ -110,7 +110,7 @@ TEST_F(PooledListen, notifications_reach_a_client_that_has_no_connection) {
 TEST_F(PooledListen, notifications_wait_for_the_end_of_the_transaction) {
   listen("a");
   run(play, "BEGIN", "BEGIN", 'T');
-  play.machine.on_notification(notification("a", "x"));
+  play.own.on_notification(notification("a", "x"), play.machine.unit_open());
   EXPECT_FALSE(play.machine.has_answers());
   play.client(query("COMMIT"));
   EXPECT_EQ(play.server(done("COMMIT") + ready()), done("COMMIT") + told("a", "x") + ready());
@@ -119,7 +119,7 @@ TEST_F(PooledListen, notifications_wait_for_the_end_of_the_transaction) {
 TEST_F(PooledListen, notifications_come_ahead_of_ready_for_query) {
   listen("a");
   play.client(query("SELECT 1"));
-  play.machine.on_notification(notification("a", "x"));
+  play.own.on_notification(notification("a", "x"), play.machine.unit_open());
   EXPECT_FALSE(play.machine.has_answers());
   EXPECT_EQ(play.server(done("SELECT 1") + ready()), done("SELECT 1") + told("a", "x") + ready());
 }
@@ -134,9 +134,9 @@ TEST_F(PooledListen, a_client_that_notifies_itself_is_told_ahead_of_ready_for_qu
   EXPECT_FALSE(play.machine.may_leave());
   EXPECT_TRUE(play.machine.exchange_open());
   EXPECT_EQ(play.heard(), "");
-  play.machine.on_notification(notification("a", ""));
+  play.own.on_notification(notification("a", ""), play.machine.unit_open());
   EXPECT_FALSE(play.machine.has_answers());
-  play.machine.on_listening_answer(2, true);
+  play.own.on_listening_answer(2, true);
   EXPECT_EQ(play.own_answers(), told("a", "") + ready());
   play.go_on();
   EXPECT_EQ(play.heard(), query("SELECT 2"));

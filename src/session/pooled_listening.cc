@@ -6,9 +6,8 @@
 namespace trunkline::session {
 
 void Session::Pooled::open(std::string encoding) {
-  const pool::PoolPtr& pool = relay.pool();
   subscription = std::make_unique<pool::Subscription>(
-      session.environment_.desk, pool, pool->destination().listener(encoding), *this);
+      session.environment_.desk, pool.pool, pool.pool->destination().listener(encoding), *this);
 }
 
 void Session::Pooled::listen(const std::string& channel, Ticket ticket) {
@@ -29,24 +28,24 @@ void Session::Pooled::taken(size_t bytes) {
 
 void Session::Pooled::on_notification(pool::NotificationPtr notification) {
   cells[RouteCells::kBytesToClients].add(notification->message.size());
-  machine.on_notification(std::move(notification));
+  own.on_notification(std::move(notification), active && active->relay->unit_open());
   session.waiter_.raise(wake::kMail);
 }
 
 void Session::Pooled::on_answer(Ticket ticket, bool hears) {
-  machine.on_listening_answer(ticket, hears);
+  own.on_listening_answer(ticket, hears);
   session.waiter_.raise(wake::kMail);
 }
 
 // It must not go on as if it had heard everything: it comes again, and looks for itself.
 void Session::Pooled::on_overflow() {
-  relay.ask_to_end({.reason = Reason::client_slow,
-                    .side = Side::client,
-                    .sqlstate = sqlstate::kConfigurationLimit,
-                    .message = "terminating connection: too many notifications wait for the client",
-                    .hint = "At most 1 MiB of them wait for a client that does not read or has a "
-                            "transaction open."},
-                   false);
+  ask_to_end({.reason = Reason::client_slow,
+              .side = Side::client,
+              .sqlstate = sqlstate::kConfigurationLimit,
+              .message = "terminating connection: too many notifications wait for the client",
+              .hint = "At most 1 MiB of them wait for a client that does not read or has a "
+                      "transaction open."},
+             false);
 }
 
 }  // namespace trunkline::session

@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -15,25 +14,22 @@
 #include "base/time.h"
 #include "observe/metrics.h"
 #include "pool/connection.h"
-#include "pool/pin_places.h"
 #include "session/front_reader.h"
 #include "session/long_text.h"
-#include "session/notifications.h"
 #include "session/outbox.h"
-#include "session/pins.h"
+#include "session/pooled_client.h"
 #include "session/query_limit.h"
 #include "session/relay_tally.h"
 #include "session/rewriting.h"
-#include "session/session_settings.h"
 #include "session/statement_cache.h"
 #include "wire/response_queue.h"
 
 namespace trunkline::session {
 
 // A session that shares server connections, message by message: what is the client's own (its
-// settings and prepared statements) is kept here and laid onto whatever connection it is given;
-// what cannot be moved pins it to the one it has. Pure: bytes in, pieces to be written out. Owned
-// by the session, on its worker's thread.
+// settings and prepared statements) is laid onto whatever connection it is given; what cannot be
+// moved pins it to the one it has. Pure: bytes in, pieces to be written out. There only while the
+// session has something to do, see `rests`; owned by its relay, on its worker's thread.
 //
 //   client: Parse "s1" ──► ours ──► Parse "trunkline_1f", or nothing when the server knows it
 //   server: ReadyForQuery 'I' ──► `may_leave`: somebody else may have the connection
@@ -56,22 +52,36 @@ class PooledMachine {
     violation,    // the stream is broken, see `violation()`
   };
 
-  struct Identity {
-    uint32_t session;
-    bool keeps_connection;        // `pool.mode: session`
-    bool refuses_blocks = false;  // `pool.mode: statement`
-    Pins rejects = {};            // `pool.unmovable_state`
-    // Of the pool, which outlives the machine's use of it. Null: nobody counts.
-    pool::PinPlaces* pin_places = nullptr;
-    observe::Cell* pool_cells = nullptr;
-    // Null: LISTEN stays on its server connection, and the session with it.
-    Listening* listening = nullptr;
-    // What the client cancels with, from the end of its login on; null in tests.
-    const uint32_t* process_id = nullptr;
+  // What a Parse or Close changes, to be confirmed or undone.
+  struct Change {
+    std::string name = {};
+    pool::StatementPtr before = {};
+    pool::StatementPtr made = {};  // on the server, for this
+    bool of_client = true;
+  };
+  struct Portal {
+    std::string name;
+    pool::StatementPtr statement;               // the client's
+    std::shared_ptr<Rewriting> rewriting = {};  // of its text
+  };
+  // A text that runs, or will.
+  struct Running {
+    std::shared_ptr<const sql::TextFacts> facts = {};
+    std::shared_ptr<Rewriting> rewriting = {};
+  };
+  // Memory that the next machine uses again.
+  struct Buffers {
+    std::vector<Change> changes = {};
+    std::vector<Running> running = {};
+    std::vector<Portal> portals = {};
+    std::vector<std::string> named = {};
   };
 
-  PooledMachine(Identity identity, RelayCounters counters, RelayEvents* events,
-                StatementCache& cache, pool::SettingsPtr startup, pool::ReportedPtr told);
+  PooledMachine(PooledClient& client, Buffers& buffers, RelayCounters counters, RelayEvents* events,
+                StatementCache& cache);
+  ~PooledMachine();
+  PooledMachine(const PooledMachine&) = delete;
+  PooledMachine& operator=(const PooledMachine&) = delete;
 
   // From here on the session uses this connection, until `detach`.
   void attach(pool::Connection& server);
@@ -88,9 +98,6 @@ class PooledMachine {
     return answers_blocked_ || syncs_owed_ > 0 || !refusal_.empty() || is_due() ||
            has_notifications();
   }
-  // From the connection that listens; the session's turn comes after either.
-  void on_notification(pool::NotificationPtr notification);
-  void on_listening_answer(Listening::Ticket ticket, bool hears);
   // The server has ended the session before it began with anything of the unit at hand, and the
   // client knows nothing of that: what was sent of the unit may be asked again elsewhere.
   bool wants_restart() const { return wants_restart_; }
@@ -141,6 +148,7 @@ class PooledMachine {
   Instant transaction_started() const { return tally_.transaction_started(); }
 
   bool in_transaction() const { return in_block_ || unit_open_; }
+  bool unit_open() const { return unit_open_; }
   bool exchange_open() const {
     return (server_ != nullptr && !server_->queue.empty()) || !held_ready_.empty();
   }
@@ -151,7 +159,10 @@ class PooledMachine {
   }
   bool server_said_fatal() const { return tally_.server_said_fatal(); }
   const Error& violation() const { return *violation_; }
-  // Gives back memory; for sessions that rest, after everything is written.
+  // Nothing is under way: all that is to be kept is the client's own. To be asked after everything
+  // is written.
+  bool rests() const;
+  // Gives back memory, when the connection is given back and everything is written.
   void trim();
 
  private:
@@ -163,24 +174,6 @@ class PooledMachine {
   static constexpr uint32_t kGatheredBytesMax = 64 * 1024;
 
   enum class Fate : uint8_t { pass, swallow, replace };
-  // What a Parse or Close changes, to be confirmed or undone.
-  struct Change {
-    std::string name = {};
-    pool::StatementPtr before = {};
-    pool::StatementPtr made = {};  // on the server, for this
-    bool of_client = true;
-  };
-  struct Portal {
-    std::string name;
-    pool::StatementPtr statement;               // the client's
-    std::shared_ptr<Rewriting> rewriting = {};  // of its text
-  };
-
-  // A text that runs, or will.
-  struct Running {
-    std::shared_ptr<const sql::TextFacts> facts = {};
-    std::shared_ptr<Rewriting> rewriting = {};
-  };
 
   // pooled_requests.cc
   Verdict on_front(std::string_view& input, Instant now, Pieces& out);
@@ -286,7 +279,6 @@ class PooledMachine {
   void note_ddl();
   Fate on_ready(wire::TransactionStatus status);
   void take_due(Pieces& out);
-  void update_syntax();
 
   // pooled_listen.cc
   bool may_send(const sql::TextFacts& facts);
@@ -323,21 +315,24 @@ class PooledMachine {
   void on_names_answer(const std::vector<std::string_view>& row);
   void forget_names_question();
 
-  Identity identity_;
+  PooledClient& client_;
+  PooledClient::Identity& identity_;
   RelayTally tally_;
   StatementCache& cache_;
   FrontReader reader_;
   pool::Connection* server_ = nullptr;
 
-  // The client's own.
-  SessionSettings settings_;
-  pool::ReportedPtr told_;
-  std::unordered_map<std::string, pool::StatementPtr> statements_;
-  pool::StatementPtr unnamed_;
+  // Of `client_`.
+  SessionSettings& settings_;
+  pool::ReportedPtr& told_;
+  ClientStatements& statements_;
+  pool::StatementPtr& unnamed_;
+  const sql::Syntax& syntax_;
+  std::unique_ptr<Notifications>& notifications_;
+
+  // Of the connection at hand.
   bool long_unnamed_has_run_ = false;
   Pins pins_;
-  sql::Syntax syntax_;
-  std::unique_ptr<Notifications> notifications_;  // while it listens
 
   // Of the requests that are not answered yet.
   std::unique_ptr<LongText> long_text_;
@@ -353,7 +348,6 @@ class PooledMachine {
   bool only_reads_ = true;
   bool guard_failed_ = false;
   bool defaults_changed_ = false;
-  bool has_had_temporary_ = false;                          // objects
   bool ddl_open_ = false;                                   // not committed yet
   std::unique_ptr<pool::PlainNames::Change> names_change_;  // from when DDL is sent on
   bool wants_sync_ = false;
@@ -381,12 +375,12 @@ class PooledMachine {
   std::string refusal_;
   std::string held_ready_;  // ReadyForQuery that waits for the listener
   Instant now_{};
-  std::vector<Change> changes_;
+  std::vector<Change>& changes_;
   size_t changes_done_ = 0;
-  std::vector<Running> running_;
+  std::vector<Running>& running_;
   size_t running_done_ = 0;
   size_t statement_ = 0;  // of the first of `running_`
-  std::vector<Portal> portals_;
+  std::vector<Portal>& portals_;
   Portal unnamed_portal_;
   // What was sent last changes what is kept here: the next request waits for its answer.
   bool barrier_ = false;
@@ -394,9 +388,9 @@ class PooledMachine {
   // Of this turn.
   std::span<char> scratch_;
   std::list<std::string> kept_;
-  std::string replacement_;         // in place of what the server says
-  std::list<std::string> given_;    // what was given out and may not be written yet
-  std::vector<std::string> named_;  // the client's names of what goes under names of ours
+  std::string replacement_;          // in place of what the server says
+  std::list<std::string> given_;     // what was given out and may not be written yet
+  std::vector<std::string>& named_;  // the client's names of what goes under names of ours
   size_t named_done_ = 0;
   std::list<std::string> mistakes_;  // what the client is told of those sent as `let_fail` does
   char gathered_type_ = 0;

@@ -122,12 +122,24 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
   return Cleaning::under_way;
 }
 
+bool PooledMachine::rests() const {
+  // What the client has begun, or is owed.
+  if (server_ != nullptr || !reader_.at_boundary() || refusing_ || has_answers()) return false;
+  if (!held_ready_.empty() || is_admitted_ || wants_restart_ || violation_ != nullptr) return false;
+  if (notifications_ != nullptr && (notifications_->fenced() || !notifications_->empty())) {
+    return false;
+  }
+  // What it may still be told, and what is counted of it.
+  return !in_transaction() && !to_be_told_ && !defaults_changed_ && counted_pins_.none() &&
+         !holds_place_;
+}
+
 void PooledMachine::trim() {
   reader_.trim();
   kept_.clear();
   if (server_ != nullptr) return;
-  // A few are kept: the next transaction needs as many.
-  constexpr size_t kKept = 4;
+  // Some are kept: the next transaction of whatever session needs as many.
+  constexpr size_t kKept = 64;
   if (running_.capacity() > kKept) running_ = {};
   if (changes_.capacity() > kKept) changes_ = {};
   if (named_.capacity() > kKept) named_ = {};

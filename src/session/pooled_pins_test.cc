@@ -22,7 +22,7 @@ std::string probed(uint32_t bits) {
 
 class PooledPinPolicy : public PooledTest {
  protected:
-  PooledMachine::Identity identity(Pins rejects = {}) {
+  PooledClient::Identity identity(Pins rejects = {}) {
     return {.session = 1,
             .keeps_connection = false,
             .rejects = rejects,
@@ -183,7 +183,7 @@ TEST_F(PooledPinPolicy, what_no_text_shows_pins_beyond_the_limit) {
 }
 
 TEST_F(PooledPinPolicy, in_session_mode_nobody_minds) {
-  PooledMachine::Identity own = identity(Pin::listen);
+  PooledClient::Identity own = identity(Pin::listen);
   own.keeps_connection = true;
   places.set_max(0);
   PooledPlay play(own);

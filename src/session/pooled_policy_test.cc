@@ -27,7 +27,7 @@ std::string refusal_of_blocks() {
 class PooledStatementMode : public PooledTest {
  protected:
   PooledPlay play{
-      PooledMachine::Identity{.session = 1, .keeps_connection = false, .refuses_blocks = true}};
+      PooledClient::Identity{.session = 1, .keeps_connection = false, .refuses_blocks = true}};
 };
 
 TEST_F(PooledStatementMode, a_block_is_refused_before_it_is_sent) {

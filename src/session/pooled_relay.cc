@@ -9,8 +9,7 @@
 
 namespace trunkline::session {
 
-PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& machine,
-                         SendCancel send_cancel)
+PooledRelay::PooledRelay(const Place& place, Buffers& buffers, Canceller& canceller)
     : pool::Request(place.desk),
       client_(place.client),
       waiter_(place.waiter),
@@ -18,47 +17,58 @@ PooledRelay::PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& 
       desk_(place.desk),
       pools_(place.pools),
       cells_(place.cells),
-      pool_(std::move(pool)),
-      machine_(machine),
+      use_(place.use),
+      pool_(place.use.pool),
+      machine_(place.own, buffers.machine, place.counters, place.events, place.statements),
       deadline_(place.waiter, wake::kDeadline),
-      send_cancel_(std::move(send_cancel)),
-      settings_version_(pool_->destination().settings_version()) {
-  follow_settings();
+      stash_(buffers.stash),
+      unit_(buffers.unit),
+      canceller_(canceller) {
+  machine_.set_query_limit(use_.query_limit.get());
+  if (has_other_settings()) follow_settings();
 }
 
 PooledRelay::~PooledRelay() {
   abandon();
+  stash_.clear();
+  unit_.clear();
+  if (stash_.capacity() > kStashBytesMax) stash_ = {};
 }
 
-io::Task<std::unique_ptr<Error>> PooledRelay::run(std::string early) {
-  client_.socket().bind(waiter_, kClientShift);
+void PooledRelay::begin(std::string early) {
   stash_ = std::move(early);
   to_server_.input = stash_;
   cells_[RouteCells::kBytesFromClients].add(stash_.size());
-  bool told_of_buffer = false;
-  while (!ended_) {
-    bool again = turn();
-    if (std::exchange(told_of_buffer, false)) slab_.tell_next();
-    check_end();
-    if (ended_) break;
-    if (watch_) watch();
-    if (again) {
-      co_await waiter_.step_aside();
-      continue;
-    }
-    uint32_t woken = co_await waiter_.wait(wanted());
-    waiter_.clear(woken & (wake::kMail | wake::kBuffer | wake::kDeadline | wake::kTimeout |
-                           wake::kClientHangup));
-    told_of_buffer = (woken & wake::kBuffer) != 0;
-    if ((woken & wake::kDeadline) != 0) on_deadline();
-    if ((woken & wake::kClientHangup) != 0) on_hangup();
-  }
+}
+
+bool PooledRelay::go_on(uint32_t woken) {
+  if ((woken & wake::kDeadline) != 0) on_deadline();
+  if ((woken & wake::kClientHangup) != 0) on_hangup();
+  bool again = !ended_ && turn();
+  if ((woken & wake::kBuffer) != 0) slab_.tell_next();
+  check_end();
+  if (!ended_ && use_.watch) watch();
+  return again && !ended_;
+}
+
+bool PooledRelay::rests() const {
+  constexpr uint32_t kCalls = wake::kMail | wake::kBuffer | wake::kDeadline | wake::kTimeout;
+  bool all_read =
+      to_server_.input.empty() && !to_server_.lease && !to_server_.starved && !to_server_.read_all;
+  bool all_written = to_server_.pieces.empty() && to_client_.pieces.empty() &&
+                     !client_.has_unsent() && !to_client_.lease && !to_client_.starved;
+  bool is_to_end = ended_ || end_asked_ || client_gone_ || end_ != nullptr || violation_ != nullptr;
+  return all_read && all_written && !is_to_end && !server_ && !waits() && !waits_for_turn() &&
+         cancels_ == 0 && machine_.rests() && (waiter_.ready() & kCalls) == 0;
+}
+
+std::unique_ptr<Error> PooledRelay::finish() {
   leave_line();
   to_server_.lease.reset();
   to_client_.lease.reset();
-  if (told_of_buffer || (waiter_.ready() & wake::kBuffer) != 0) slab_.tell_next();
+  if ((waiter_.ready() & wake::kBuffer) != 0) slab_.tell_next();
   client_.socket().unbind();
-  co_return std::move(end_);
+  return std::move(end_);
 }
 
 void PooledRelay::ask_to_end(Error error, bool when_idle) {
@@ -223,7 +233,7 @@ void PooledRelay::attach(pool::ConnectionPtr connection) {
   server_ = std::move(connection);
   server_->server.stream.socket().bind(waiter_, kServerShift);
   machine_.attach(*server_);
-  if (pool_->destination().settings_version() != settings_version_) follow_settings();
+  if (has_other_settings()) follow_settings();
 }
 
 // Gives the connection back; to be closed when a session has made it useless.
@@ -327,7 +337,7 @@ void PooledRelay::read_client(size_t& budget) {
   auto bytes = static_cast<size_t>(got);
   budget -= std::min(budget, bytes);
   cells_[RouteCells::kBytesFromClients].add(bytes);
-  if (watch_) watch_->timeouts.on_heard(waiter_.loop().now());
+  if (use_.watch) use_.watch->timeouts.on_heard(waiter_.loop().now());
   to_server_.input = {buffer.data(), bytes};
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,28 +8,28 @@
 #include "base/error.h"
 #include "base/slab.h"
 #include "base/time.h"
-#include "io/task.h"
 #include "io/timer.h"
 #include "io/waiter.h"
 #include "pool/pool.h"
 #include "pool/registry.h"
 #include "session/metrics.h"
+#include "session/pool_use.h"
+#include "session/pooled_client.h"
 #include "session/pooled_machine.h"
-#include "session/query_limit.h"
-#include "session/relay.h"
-#include "session/timeouts.h"
+#include "session/statement_cache.h"
 #include "tls/stream.h"
 
 namespace trunkline::session {
 
-// Moves bytes between a client and whatever server connection its pool gives it. Owned by the
-// session, on its worker's thread. Memory is bounded by one buffer for each direction while bytes
-// are in flight; a client that waits for a connection keeps what it has sent and no buffer, unless
-// it has sent much.
+// Moves bytes between a client and whatever server connection its pool gives it. There only while
+// the session has something to do, see `PooledRelays`; on its worker's thread. Memory is bounded by
+// one buffer for each direction while bytes are in flight; a client that waits for a connection
+// keeps what it has sent and no buffer, unless it has sent much.
 //
-//   client sends ─► take, or wait in line ─► attach ─► requests and answers ─► give back
+//   client sends ─► take, or wait in line ─► attach ─► requests and answers ─► give back ─► rest
 class PooledRelay final : public SlabWaiter, private pool::Request {
  public:
+  // What it works with, all of which outlives it.
   struct Place {
     tls::Stream& client;
     io::Waiter& waiter;
@@ -38,17 +37,46 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
     pool::Desk& desk;
     pool::Registry& pools;
     observe::Cell* cells;  // of `kRouteMetrics`
+    PoolUse& use;
+    PooledClient& own;
+    RelayCounters counters;
+    RelayEvents* events;
+    StatementCache& statements;
   };
 
   // Asks the server to cancel; `end_cancel` when that is over. Called for who is gone.
-  using SendCancel = std::move_only_function<void(const server::Connection&)>;
+  class Canceller {
+   public:
+    virtual void send_cancel(const server::Connection& server) = 0;
 
-  PooledRelay(const Place& place, pool::PoolPtr pool, PooledMachine& machine,
-              SendCancel send_cancel);
+   protected:
+    ~Canceller() = default;
+  };
+
+  // Memory that the next relay uses again.
+  struct Buffers {
+    PooledMachine::Buffers machine = {};
+    std::string stash = {};
+    std::string unit = {};
+  };
+
+  PooledRelay(const Place& place, Buffers& buffers, Canceller& canceller);
   ~PooledRelay() override;
 
+  // Bytes that the client has sent before.
+  void begin(std::string early);
+  // Does what can be done, after the waiter was raised with `woken`. To be called again until it
+  // `has_ended` or `rests`: after a wait for `wanted`, or, when it returns true, once others have
+  // had their turn.
+  bool go_on(uint32_t woken);
+  bool has_ended() const { return ended_; }
+  uint32_t wanted() const;
+  // Nothing is under way, and nobody would miss this object.
+  bool rests() const;
+  // After the end: lets go of the client, and tells why. The streams stay open.
+  std::unique_ptr<Error> finish();
+
   // See `Relay`.
-  io::Task<std::unique_ptr<Error>> run(std::string early);
   void ask_to_end(Error error, bool when_idle);
   bool client_can_hear() const {
     return dismissed_ ? hears_dismissal_ : !client_gone_ && client_at_boundary();
@@ -58,11 +86,13 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   Instant client_stalled_since() const { return stalled_since(to_client_); }
   Instant server_stalled_since() const { return stalled_since(to_server_); }
 
+  bool exchange_open() const { return machine_.exchange_open(); }
+  bool unit_open() const { return machine_.unit_open(); }
+
   // A cancel request is on its way for this connection: until it has arrived, nobody else gets it.
   void begin_cancel() { ++cancels_; }
   void end_cancel();
   const pool::Connection* server() const { return server_.get(); }
-  const pool::PoolPtr& pool() const { return pool_; }
   // A session that waits has nothing to cancel but the wait. False when it does not wait.
   bool cancel_wait();
   // Closes the server connection, if there is one.
@@ -70,9 +100,9 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
 
  private:
   struct Flow {
-    Lease lease = {};
-    std::string_view input = {};  // read, and not yet seen by the machine
-    PooledMachine::Pieces pieces = {};
+    Lease lease;
+    std::string_view input;  // read, and not yet seen by the machine
+    PooledMachine::Pieces pieces;
     bool starved = false;  // waits for the slab
     bool read_all = false;
     Instant stalled_since = Instant::max();
@@ -110,18 +140,20 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   }
 
   // pooled_relay_timeouts.cc
+  bool has_other_settings() const {
+    return use_.settings_version != pool_->destination().settings_version();
+  }
   void follow_settings();
   void limit_queries(const config::Pool& settings);
   void wait_for_turn();
   void stash_input();
-  bool waits_for_turn() const { return query_limit_ && query_limit_->waits(); }
+  bool waits_for_turn() const { return use_.query_limit && use_.query_limit->waits(); }
   void watch();
   void on_expired(Timeouts::Expired what);
   void dismiss(Error error);
 
   void check_end();
   void end_with_cause();
-  uint32_t wanted() const;
   std::span<char> scratch();
   static Instant stalled_since(const Flow& flow) {
     return flow.lease ? flow.stalled_since : Instant::max();
@@ -129,9 +161,9 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
 
   // As much of what a waiting client has sent is kept without a buffer.
   static constexpr size_t kStashBytesMax = 4096;
-  // Of what may have to be asked again; what is kept of the room for it by a session that rests.
+  // Of what may have to be asked again; what is kept of the room for it.
   static constexpr size_t kUnitBytesMax = 64 * 1024;
-  static constexpr size_t kUnitBytesKept = 256;
+  static constexpr size_t kUnitBytesKept = 4096;
   // A server that ends whatever it is asked is not asked for ever.
   static constexpr uint32_t kRestartsMax = 3;
   static constexpr size_t kTurnBytes = 64 * 1024;
@@ -144,16 +176,17 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   pool::Desk& desk_;
   pool::Registry& pools_;
   observe::Cell* cells_;
-  pool::PoolPtr pool_;
-  PooledMachine& machine_;
+  PoolUse& use_;
+  pool::PoolPtr& pool_;  // of `use_`
+  PooledMachine machine_;
   io::Timer deadline_;
   pool::ConnectionPtr server_;
   Flow to_server_;
   Flow to_client_;
-  std::string stash_;
+  std::string& stash_;
   uint32_t restarts_ = 0;  // since a connection was last given back
-  std::string unit_;       // what the client has sent of it, while the machine may restart
-  SendCancel send_cancel_;
+  std::string& unit_;      // what the client has sent of it, while the machine may restart
+  Canceller& canceller_;
   bool ended_ = false;
   bool end_asked_ = false;  // as soon as the client has what is on its way
   bool end_when_idle_ = false;
@@ -162,22 +195,10 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   bool cancels_query_ = false;    // of the client's, which has taken too long
   bool dismissed_ = false;        // the session ends before its client: `end_` says why
   bool hears_dismissal_ = false;  // ... and the client can be told
-  uint32_t settings_version_;
-  uint32_t cancels_ = 0;  // on their way to this connection
+  uint32_t cancels_ = 0;          // on their way to this connection
   std::string server_response_;
   std::unique_ptr<Error> violation_;
   std::unique_ptr<Error> end_;
-
-  // Only where there are timeouts.
-  struct Watch {
-    Watch(io::Waiter& waiter, const config::PoolTimeouts& limits)
-        : timer(waiter, wake::kTimeout), timeouts(limits, waiter.loop().now()) {}
-
-    io::Timer timer;
-    Timeouts timeouts;
-  };
-  std::unique_ptr<Watch> watch_;
-  std::unique_ptr<QueryLimit> query_limit_;  // likewise
 };
 
 }  // namespace trunkline::session

@@ -75,7 +75,7 @@ bool PooledRelay::clean_up() {
   // A read for nobody is not worth its time; what may write runs to its end, as in PostgreSQL.
   if (to_server_.pieces.empty() && machine_.runs_only_reads() && !cancel_sent_) {
     cancel_sent_ = true;
-    send_cancel_(server_->server);
+    canceller_.send_cancel(server_->server);
   }
   return !to_server_.pieces.empty();
 }
@@ -95,7 +95,7 @@ void PooledRelay::on_deadline() {
 bool PooledRelay::cancel_wait() {
   bool before_its_turn = waits_for_turn() && !server_;
   if ((!waits() && !before_its_turn) || client_gone_) return false;
-  if (before_its_turn) query_limit_->give_up();
+  if (before_its_turn) use_.query_limit->give_up();
   refuse_wait({.reason = Reason::client_rejected,
                .side = Side::client,
                .sqlstate = sqlstate::kQueryCanceled,

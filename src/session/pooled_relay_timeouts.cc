@@ -5,42 +5,42 @@
 // What a session of a pool may take its time over, and what becomes of it when it does not.
 namespace trunkline::session {
 
-// At the login, and at each checkout after a reload.
+// At the login, and after a reload with the next thing that there is to do.
 void PooledRelay::follow_settings() {
-  settings_version_ = pool_->destination().settings_version();
+  use_.settings_version = pool_->destination().settings_version();
   std::shared_ptr<const config::Pool> settings = pool_->destination().settings();
   limit_queries(*settings);
   const config::PoolTimeouts& limits = settings->timeouts;
   if (limits == config::PoolTimeouts{}) {
-    watch_.reset();
-  } else if (watch_) {
-    watch_->timeouts.set_limits(limits);
+    use_.watch.reset();
+  } else if (use_.watch) {
+    use_.watch->timeouts.set_limits(limits);
   } else {
-    watch_ = std::make_unique<Watch>(waiter_, limits);
+    use_.watch = std::make_unique<PoolUse::Watch>(waiter_, limits);
   }
 }
 
 void PooledRelay::limit_queries(const config::Pool& settings) {
   pool::Pool::QueryRates rates = pool_->query_rates();
   if (waits_for_turn()) return;  // that query keeps its place, and the next looks again
-  query_limit_.reset();
+  use_.query_limit.reset();
   if (rates.route || rates.user) {
-    query_limit_ = std::make_unique<QueryLimit>(
+    use_.query_limit = std::make_unique<QueryLimit>(
         QueryLimit::Buckets{.route = std::move(rates.route), .user = std::move(rates.user)},
         settings.over_query_limit, settings.wait_timeout, pool_->cells(desk_.worker()));
   }
-  machine_.set_query_limit(query_limit_.get());
+  machine_.set_query_limit(use_.query_limit.get());
 }
 
 void PooledRelay::wait_for_turn() {
   if (!server_) stash_input();
-  deadline_.start(query_limit_->until());
+  deadline_.start(use_.query_limit->until());
 }
 
 // A buffer for each of those who wait would be much memory for a few bytes each.
 void PooledRelay::stash_input() {
   if (to_server_.input.size() > kStashBytesMax || !to_server_.pieces.empty()) return;
-  stash_ = std::string(to_server_.input);
+  stash_.assign(to_server_.input);
   to_server_.input = stash_;
   to_server_.lease.reset();
 }
@@ -48,7 +48,7 @@ void PooledRelay::stash_input() {
 // The timer may be too early, never too late: most of what begins is over long before its end
 // would have come, and has not touched it.
 void PooledRelay::watch() {
-  if (client_gone_ || violation_) return watch_.reset();
+  if (client_gone_ || violation_) return use_.watch.reset();
   using Doing = Timeouts::Doing;
   Doing doing = Doing::resting;
   if (machine_.exchange_open()) {
@@ -60,16 +60,17 @@ void PooledRelay::watch() {
   } else if (waits()) {
     doing = Doing::waiting;
   }
-  Instant due = watch_->timeouts.note({.doing = doing,
-                                       .exchange_began = machine_.exchange_started(),
-                                       .transaction_began = machine_.transaction_started()},
-                                      waiter_.loop().now());
+  Instant due = use_.watch->timeouts.note({.doing = doing,
+                                           .exchange_began = machine_.exchange_started(),
+                                           .transaction_began = machine_.transaction_started()},
+                                          waiter_.loop().now());
   if (due <= waiter_.loop().now()) {
-    if (auto expired = watch_->timeouts.take_expired(waiter_.loop().now())) on_expired(*expired);
+    if (auto expired = use_.watch->timeouts.take_expired(waiter_.loop().now()))
+      on_expired(*expired);
     return waiter_.raise(wake::kTimeout);  // to be looked at again
   }
-  bool is_early_enough = watch_->timer.running() && watch_->timer.deadline() <= due;
-  if (due != Instant::max() && !is_early_enough) watch_->timer.start(due);
+  bool is_early_enough = use_.watch->timer.running() && use_.watch->timer.deadline() <= due;
+  if (due != Instant::max() && !is_early_enough) use_.watch->timer.start(due);
 }
 
 void PooledRelay::on_expired(Timeouts::Expired what) {
@@ -77,7 +78,7 @@ void PooledRelay::on_expired(Timeouts::Expired what) {
   if (what != Timeouts::Expired::query) return dismiss(timeout_error(what));
   cancels_query_ = true;
   machine_.note_timed_out();
-  send_cancel_(server_->server);
+  canceller_.send_cancel(server_->server);
 }
 
 // Ends the session although its client is there: what it has begun is ended as for one that is
@@ -91,7 +92,7 @@ void PooledRelay::dismiss(Error error) {
   deadline_.start(waiter_.loop().now() + kAbandonedMax);
   if (server_ && machine_.exchange_open()) {
     cancel_sent_ = true;
-    send_cancel_(server_->server);
+    canceller_.send_cancel(server_->server);
   }
 }
 

@@ -40,7 +40,7 @@ constexpr sql::KindSet kSettingKinds = {StatementKind::set,
 
 pool::StatementPtr PooledMachine::statement_named(std::string_view name) const {
   if (name.empty()) return unnamed_;
-  auto found = statements_.find(std::string(name));
+  auto found = statements_.find(name);
   return found == statements_.end() ? nullptr : found->second;
 }
 

@@ -70,7 +70,7 @@ TEST_F(QueryLimitTest, what_the_user_may_not_does_not_count_for_the_route) {
 
 TEST_F(QueryLimitTest, delays_before_a_connection_is_taken) {
   QueryLimit one = limit(1, OverQueryLimit::delay);
-  a.machine.set_query_limit(&one);
+  a.limit_queries(one);
   EXPECT_EQ(a.client(query("select 1")), Verdict::need_server);
   EXPECT_EQ(a.go_on(), Verdict::need_server) << "it has its token";
   a.use(*connection);
@@ -85,7 +85,7 @@ TEST_F(QueryLimitTest, delays_before_a_connection_is_taken) {
 
 TEST_F(QueryLimitTest, refuses_without_a_connection) {
   QueryLimit one = limit(1, OverQueryLimit::reject);
-  a.machine.set_query_limit(&one);
+  a.limit_queries(one);
   a.use(*connection);
   run(a, "select 1", "SELECT 1");
   a.leave();
@@ -99,7 +99,7 @@ TEST_F(QueryLimitTest, a_refusal_fails_the_transaction_it_is_in) {
   QueryLimit one = limit(1, OverQueryLimit::reject);
   a.use(*connection);
   run(a, "begin", "BEGIN", 'T');
-  a.machine.set_query_limit(&one);
+  a.limit_queries(one);
   run(a, "select 1", "SELECT 1", 'T');
   a.client(query("select 1"));
   EXPECT_EQ(a.heard(), binding("", "trunkline_0") + kSync);
@@ -110,7 +110,7 @@ TEST_F(QueryLimitTest, a_refusal_fails_the_transaction_it_is_in) {
 
 TEST_F(QueryLimitTest, each_execute_of_a_batch_is_a_query) {
   QueryLimit two = limit(2, OverQueryLimit::reject);
-  a.machine.set_query_limit(&two);
+  a.limit_queries(two);
   a.use(*connection);
   std::string one = binding("", "") + execute();
   a.client(parse("", "select 1") + one + one + one + kSync);

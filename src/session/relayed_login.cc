@@ -296,7 +296,7 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
   Result<> first =
       co_await try_relayed(request, decision, server::Encryption::as_configured, other);
   if (first || !other) co_return first;
-  std::string words = std::exchange(server_response_, {});
+  ShortString words = std::exchange(server_response_, {});
   Result<> second = co_await try_relayed(request, decision, *other, other);
   bool is_answer = second || !server_response_.empty() || second.error().side != Side::server;
   if (is_answer) co_return second;
@@ -344,7 +344,7 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
   if (!done) {
     server_response_ = std::move(login.server_response);
     if (!login.client_was_asked()) {
-      other = server::second_try(opened->endpoint, {done.error(), server_response_},
+      other = server::second_try(opened->endpoint, {done.error(), std::string(server_response_)},
                                  opened->stream.is_encrypted());
     }
     std::string rest = login.from_client().take_rest();

@@ -4,14 +4,9 @@ namespace trunkline::session {
 
 Session::Serving::Serving(Session& of, const route::Decision& decision)
     : session(of),
-      route(decision.route),
-      upstream(decision.upstream),
-      postgres_group(of.environment_.process.metrics.group(policy::kPostgresStats,
-                                                           {route->name, upstream->name()})),
-      route_group(
-          of.environment_.process.metrics.group(kRouteMetrics, {route->name, upstream->name()})),
-      cells(route_group->cells(of.environment_.worker)),
-      stats(postgres_group->cells(of.environment_.worker)) {
+      use(of.environment_.route_uses.get(decision)),
+      cells(use->cells),
+      stats(use->postgres_cells) {
   cells[RouteCells::kActive].add();
 }
 

@@ -8,6 +8,7 @@
 #include "policy/postgres_stats.h"
 #include "route/decision.h"
 #include "session/relay_tally.h"
+#include "session/route_use.h"
 #include "session/session.h"
 
 namespace trunkline::session {
@@ -48,10 +49,7 @@ struct Session::Serving : RelayEvents {
 
  public:
   Session& session;
-  std::shared_ptr<const route::Route> route;
-  upstream::UpstreamPtr upstream;
-  std::shared_ptr<observe::Group> postgres_group;
-  std::shared_ptr<observe::Group> route_group;
+  RouteUsePtr use;
   observe::Cell* cells;  // of `kRouteMetrics`
   policy::PostgresStats stats;
   server::CancelKey own_key;  // the one we gave to the client; empty for passthrough

@@ -47,18 +47,16 @@ void Session::enter_state(ClientState state) {
 
 // What is on the heap only while it is needed keeps the coroutines of a resting session small.
 io::Task<> Session::serve() {
-  std::unique_ptr<Error> end = co_await run();
+  std::unique_ptr<Error> end = co_await try_log_in();
+  if (!end) {
+    enter_state(ClientState::active);
+    if (end_asked_) serving_->ask_to_end(*end_asked_, true);
+    end = co_await serving_->run();
+  }
   enter_state(ClientState::closing);
   co_await say_goodbye(*end);
   client_.close();
   record_close(*end);
-}
-
-io::Task<std::unique_ptr<Error>> Session::run() {
-  if (std::unique_ptr<Error> failed = co_await try_log_in()) co_return std::move(failed);
-  enter_state(ClientState::active);
-  if (end_asked_) serving_->ask_to_end(*end_asked_, true);
-  co_return co_await serving_->run();
 }
 
 // Null when the session is ready to relay.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/intrusive_list.h"
+#include "base/short_string.h"
 #include "base/time.h"
 #include "io/address.h"
 #include "io/task.h"
@@ -68,7 +69,6 @@ class Session : public ListNode<Session> {
   struct Connected;
   struct Pooled;
 
-  io::Task<std::unique_ptr<Error>> run();
   io::Task<std::unique_ptr<Error>> try_log_in();
   void enter_state(ClientState state);
   std::string last_words(const Error& error);
@@ -154,16 +154,16 @@ class Session : public ListNode<Session> {
   const Instant began_;
   std::shared_ptr<const route::Route> route_;  // once it is decided
   ClientState state_ = ClientState::login;
-  std::string user_;
-  std::string database_;
-  std::string application_name_;
-  std::string sni_;
+  ShortString user_;
+  ShortString database_;
+  ShortString application_name_;
+  ShortString sni_;
   std::unique_ptr<Serving> serving_;
   // Goes to the client ahead of a FATAL: PostgreSQL finds out that a database does not exist after
   // AuthenticationOk.
   std::string before_error_;
   // The server's own ErrorResponse, to be passed on instead of ours.
-  std::string server_response_;
+  ShortString server_response_;
   std::unique_ptr<Error> end_asked_;
   std::unique_ptr<LoginCounts> login_counts_;  // from the startup packet to the end of the login
 };

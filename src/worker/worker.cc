@@ -41,6 +41,7 @@ Worker::Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Ba
       slab_(kBufferBytes, 1, kBuffersKept),
       handshakes_(loop_),
       metrics_(process.metrics, index),
+      route_uses_(process.metrics, index),
       environment_{.process = process,
                    .worker = index,
                    .loop = loop_,
@@ -49,6 +50,8 @@ Worker::Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Ba
                    .metrics = metrics_,
                    .desk = desk_,
                    .statements = statements_,
+                   .relays = relays_,
+                   .route_uses = route_uses_,
                    .snapshot = std::move(snapshot)},
       listening_fds_(std::move(listening_fds)),
       dispatch_(std::move(dispatch)) {

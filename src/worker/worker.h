@@ -14,6 +14,7 @@
 #include "io/loop.h"
 #include "io/socket.h"
 #include "session/environment.h"
+#include "session/pooled_relays.h"
 #include "session/session.h"
 #include "tls/handshake_gate.h"
 #include "worker/desk.h"
@@ -91,6 +92,8 @@ class Worker {
   tls::HandshakeGate handshakes_;
   session::WorkerMetrics metrics_;
   session::StatementCache statements_;
+  session::PooledRelays relays_;
+  session::RouteUses route_uses_;
   session::Environment environment_;
   Desk desk_{environment_};
   const std::vector<int> listening_fds_;
