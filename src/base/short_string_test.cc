@@ -8,6 +8,8 @@
 namespace trunkline {
 namespace {
 
+using namespace std::string_view_literals;
+
 static_assert(sizeof(ShortString) == 16);
 
 TEST(ShortString, holds_texts_on_both_sides_of_what_fits_inline) {
@@ -24,13 +26,13 @@ TEST(ShortString, holds_texts_on_both_sides_of_what_fits_inline) {
     EXPECT_TRUE(held.empty());
     held = copy;
     EXPECT_EQ(held.view(), text);
-    copy = ShortString("another, which is longer than what fits inline");
+    copy = ShortString("another, which is longer than what fits inline"sv);
     EXPECT_EQ(held.view(), text);
   }
 }
 
 TEST(ShortString, assigned_to_itself_stays) {
-  ShortString text("a text that has memory of its own");
+  ShortString text("a text that has memory of its own"sv);
   const ShortString& same = text;
   text = same;
   EXPECT_EQ(text.view(), "a text that has memory of its own");

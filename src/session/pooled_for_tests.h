@@ -137,8 +137,8 @@ class PooledPlay {
   Verdict go_on() {
     Verdict verdict = Verdict::go_on;
     do {
-      std::string own = waiting;
-      std::string_view input = own;
+      std::string copy = waiting;
+      std::string_view input = copy;
       std::array<char, PooledMachine::kScratchBytes> scratch{};
       PooledMachine::Pieces out;
       verdict = machine.from_client(input, scratch, now, out);
@@ -175,8 +175,8 @@ class PooledPlay {
 
  private:
   void answer(std::string_view bytes) {
-    std::string own(bytes);
-    std::string_view input = own;
+    std::string copy(bytes);
+    std::string_view input = copy;
     do {
       PooledMachine::Pieces out;
       if (!machine.from_server(input, now, out)) {

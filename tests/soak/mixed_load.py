@@ -118,7 +118,7 @@ class Setter(Client):
         self.must(scalar(connection, "show work_mem"), f"{self.value}kB", "work_mem")
         self.must(scalar(connection, "select current_setting('application_name')"),
                   f"setter {self.number}", "application_name")
-        other = 8192 + self.random.randrange(1000)
+        other = 8193 + self.random.randrange(1000)  # no whole number of MB
         with connection.transaction(force_rollback=self.random.random() < 0.5) as block:
             connection.execute(f"set work_mem = '{other}kB'")
             rolled_back = block.force_rollback
