@@ -125,8 +125,11 @@ def is_slow(finding: batch.Finding) -> bool:
 
 
 def features_of(only: Tuple[str, ...]) -> Tuple[str, ...]:
+    """Without `sequence`: once a client has asked for currval() or lastval(), sessions of its pool
+    keep their connection after whatever they write, in all later worlds; nothing is seen then.
+    """
     return tuple(grammar.only_features(only) if only else
-                 grammar.default_features(grammar.NOT_YET))
+                 grammar.default_features((*grammar.NOT_YET, "sequence")))
 
 
 def tell(name: str, only: Tuple[str, ...], outcome: batch.Outcome, nothing: str) -> None:
