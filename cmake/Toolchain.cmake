@@ -17,6 +17,8 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG -fstack-protector-strong -D
 # Objects carry both machine code, for the tests, and what link-time optimisation needs, for the program that users run.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   string(APPEND CMAKE_CXX_FLAGS_RELWITHDEBINFO " -flto=thin -ffat-lto-objects")
+  # Those flags are the linker's as well: what wants link-time optimisation says so, the tests link in a second.
+  add_link_options($<$<CONFIG:RelWithDebInfo>:-fno-lto>)
 endif()
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")

@@ -189,15 +189,11 @@ def test_a_pooler_that_leaks_is_caught_and_its_world_shrunk(direct, cluster_of_t
 
 # -- Trunkline ------------------------------------------------------------------------------------
 
-# Features whose differences are known; the list is to become empty. TRUNKLINE_MODEL_WITHOUT="" tells
-# where it stands.
-NOT_YET = "sqlprepare,startup_any,opaque"
-
-
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_client_cannot_tell_that_trunkline_shares_connections(direct, cluster_of_the_model,
                                                                 session_folder, size):
-    without = tuple(filter(None, os.environ.get("TRUNKLINE_MODEL_WITHOUT", NOT_YET).split(",")))
+    without = tuple(filter(None, os.environ.get("TRUNKLINE_MODEL_WITHOUT",
+                                                  ",".join(grammar.NOT_YET)).split(",")))
     seed = int(os.environ.get("TRUNKLINE_MODEL_SEED", "1"))
     with ExitStack() as stack:
         try:

@@ -8,7 +8,8 @@ import pytest
 
 from lib.pgdecode import Message
 from lib.pgwire import cstring, message
-from model import grammar
+from lib.trunkline import REPOSITORY
+from model import grammar, planted
 from model.cache import Transcripts
 from model.compare import Difference, compare, explain
 from model.normalise import messages, normalise, normalise_login, own_pid
@@ -280,3 +281,19 @@ def test_messages_are_decoded_as_the_other_tests_decode_them():
     assert messages(error("no")) == [("E", (("C", "42P01"), ("M", "no"), ("S", "ERROR"),
                                             ("V", "ERROR")))]
     assert Message("Z", b"I").type == "Z"
+
+
+# -- Planted bugs ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("bug", planted.bugs(), ids=lambda bug: bug.name)
+def test_a_planted_bug_still_applies_to_the_sources(bug):
+    """Whether it is found takes a build for each: python3 -m model.planted."""
+    planted.apply(bug.path, REPOSITORY, "--check")
+    assert set(bug.only) <= set(grammar.FEATURES)
+    assert len(bug.path.read_text(encoding="utf-8").partition("diff --git")[0].splitlines()) > 3
+
+
+def test_there_are_as_many_planted_bugs_as_were_asked_for():
+    assert len(planted.bugs()) == 12
+    assert [each.name for each in planted.bugs(("05", "12"))] == [
+        "05_no_wait_for_cancel", "12_vanished_without_rollback"]

@@ -87,7 +87,7 @@ def endpoints(options: argparse.Namespace) -> Iterator[Tuple[Address, Address]]:
 def features_of(options: argparse.Namespace) -> Tuple[str, ...]:
     """In the order of FEATURES."""
     if options.only:
-        return tuple(each for each in grammar.FEATURES if each in ("base", *options.only))
+        return tuple(grammar.only_features(options.only))
     return tuple(grammar.default_features(options.without, options.extra))
 
 

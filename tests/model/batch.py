@@ -142,8 +142,9 @@ def _process(plan: Plan, numbers: List[int], arenas: int, seed: int, sessions: i
 
 
 def run(plan: Plan, seed: int, sessions: int, jobs: int = 2, arenas: int = 8,
-        most_findings: int = 5, tell: Callable[[str], None] = lambda _: None) -> Outcome:
-    """Play worlds from `seed` on; stops early once there are enough findings."""
+        most_findings: int = 5, tell: Callable[[str], None] = lambda _: None,
+        counts: Callable[[Finding], bool] = lambda _: True) -> Outcome:
+    """Play worlds from `seed` on; stops early once there are enough findings that count."""
     grammar.load_productions()
     context = multiprocessing.get_context("fork")
     results, stop = context.Queue(), context.Event()
@@ -166,7 +167,7 @@ def run(plan: Plan, seed: int, sessions: int, jobs: int = 2, arenas: int = 8,
             left -= 1
         else:
             total = [sum(pair) for pair in zip(total, progress[:3])]
-            if progress.finding:
+            if progress.finding and counts(progress.finding):
                 findings.append(progress.finding)
                 if len(findings) >= most_findings:
                     stop.set()

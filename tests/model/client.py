@@ -15,7 +15,7 @@ CLOSED = b"!closed"
 REFUSED = b"!refused"
 
 
-CANCEL_AFTER_SECONDS = 0.05
+CANCEL_AFTER_SECONDS = 0.02
 
 
 def raw_messages(data: bytes) -> Iterator[Tuple[str, bytes]]:
@@ -190,11 +190,17 @@ class Player:
         return before + answer
 
     async def _read_and_cancel(self, step: Step) -> bytes:
-        """Cancel until the answer is there; each request is over before anything else is sent."""
+        """Cancel what has begun until the answer is there, twice at once: one comes too late.
+
+        Each request is over before anything else is sent: PostgreSQL then cancels nothing more.
+        """
+        begun = await self.connection.read(b"TE", 1, self.timeout)
+        if begun.endswith((TIMEOUT, CLOSED)):
+            return begun
         answer = asyncio.ensure_future(self.connection.read(b"Z", step.answers(), self.timeout))
         while not (await asyncio.wait([answer], timeout=CANCEL_AFTER_SECONDS))[0]:
-            await self._cancel()
-        return answer.result()
+            await asyncio.gather(self._cancel(), self._cancel())
+        return begun + answer.result()
 
     async def _cancel(self) -> None:
         key = next((body for kind, body in raw_messages(self.answers[0]) if kind == "K"), b"")

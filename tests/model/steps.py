@@ -29,7 +29,8 @@ class Step(NamedTuple):
 
     What `joins` goes on in a pipeline without its Sync; where there is none, it is left out:
     Execute of an unnamed portal that a failed Query left in its transaction reads freed memory,
-    and has crashed PostgreSQL 15. `cancel`: a CancelRequest follows, until the answer is there.
+    and has crashed PostgreSQL 15. `cancel`: CancelRequests follow once the answer has begun, until
+    it is there.
     """
 
     operations: Tuple[Operation, ...] = ()

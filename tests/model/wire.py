@@ -202,9 +202,15 @@ def function_call(d: Draw) -> List[Step]:
 
 @steps("cancel", 2)
 def cancel(d: Draw) -> List[Step]:
-    """A query that does not end before it is cancelled."""
-    return [step(d.of(("Q", "select pg_sleep(30)"), ("Q", "select 1; select pg_sleep(30)")),
-                 feature="cancel", cancel=True)]
+    """A query that does not end before it is cancelled; its first row shows that it has begun."""
+    first = f"select repeat('{d.n}', 20000)"  # more than the server keeps back
+    return [step(("Q", f"{first}; select pg_sleep(30)"), feature="cancel", cancel=True)]
+
+
+@steps("cancel", 2)
+def nap(d: Draw) -> List[Step]:
+    """A query that takes long enough to be hit by somebody else's cancel."""
+    return [step(("Q", f"select {d.number()} as mine, pg_sleep(0.01)"), feature="cancel")]
 
 
 @steps("random", 4)
