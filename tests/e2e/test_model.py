@@ -172,18 +172,19 @@ def test_a_pooler_that_leaks_is_caught_and_its_world_shrunk(direct, cluster_of_t
     with servers.pgbouncer(session_folder, cluster_of_the_model, 1) as proxy:
         made = plan(direct, proxy, timeout=3)._replace(
             features=("base", "transaction", "role"), only=True)
-        outcome = batch.run(made, 1, 100, jobs=1, arenas=1, most_findings=1)
+        outcome = batch.run(made, 1, 100, jobs=1, arenas=1, most_findings=5)
         assert outcome.findings
 
-        async def smallest() -> World:
+        async def smallest(seed: int) -> World:
             arena = await made.arena(0).open()
             try:
-                return await shrink.shrink_in(arena, made.world(outcome.findings[0].seed))
+                return await shrink.shrink_in(arena, made.world(seed))
             finally:
                 arena.close()
 
-        # It may show only when both clients are quick enough.
-        world = next(filter(None, (asyncio.run(smallest()) for _ in range(5))), None)
+        # Some show only behind the worlds before them.
+        world = next(filter(None, (asyncio.run(smallest(each.seed)) for each in outcome.findings)),
+                     None)
     assert world is not None and len(world.turns) <= 6, world
 
 
