@@ -288,6 +288,8 @@ std::string PooledMachine::news() {
 
 // A trigger, say, has set something for its caller.
 void PooledMachine::learn_reported() {
+  // What the server has gone back to is not what was set.
+  if (settings_.server_differs()) return;
   for (const auto& [name, value] : server_->reported) {
     const std::string* told = told_ ? told_->find(name) : nullptr;
     if (told != nullptr && *told != value) settings_.on_set_unseen(name, value);

@@ -31,6 +31,20 @@ TEST_F(PooledSettings, settings_go_ahead_of_the_query_in_the_same_write) {
   EXPECT_TRUE(bytes.contains("{\"+1\"}"));
 }
 
+TEST_F(PooledSettings, discard_all_goes_back_to_the_startup_settings_without_a_word) {
+  connection->reported.set("DateStyle", "ISO, MDY");
+  PooledPlay other(3, settings_of({{"DateStyle", "German, DMY"}}));
+  other.use(*connection);
+  other.client(query("select 1"));
+  std::string german = told("DateStyle", "German, DMY");
+  EXPECT_EQ(other.server(guard_answers(true) + done("SELECT 1") + german + ready()),
+            done("SELECT 1") + german + ready());
+  other.client(query("discard all"));
+  EXPECT_EQ(other.server(done("DISCARD ALL") + told("DateStyle", "ISO, MDY") + ready()),
+            done("DISCARD ALL") + ready());
+  EXPECT_TRUE(other.machine.has_own_request());
+}
+
 TEST_F(PooledSettings, equal_settings_need_no_guard) {
   a.use(*connection);
   run(a, "set a.x = 1", "SET");
