@@ -15,6 +15,7 @@
 #include "pool/greetings.h"
 #include "pool/listener.h"
 #include "pool/plain_names.h"
+#include "pool/server_defaults.h"
 #include "upstream/upstream.h"
 
 namespace trunkline::pool {
@@ -52,6 +53,7 @@ class Destination {
   void set_credentials(const auth::Credentials& credentials);
 
   Greetings& greetings() { return greetings_; }
+  ServerDefaults& defaults() { return defaults_; }
 
   // Who listens for the clients of this encoding; made with the first of them, kept with the pool.
   ListenerPtr listener(const std::string& encoding) {
@@ -93,6 +95,7 @@ class Destination {
   std::map<std::string, ListenerPtr> listeners_;  // by encoding: there are about forty
   Greetings greetings_;
   const std::shared_ptr<PlainNames> plain_names_ = std::make_shared<PlainNames>();
+  ServerDefaults defaults_;
   std::atomic<uint64_t> ddl_epoch_ = 0;
   std::atomic<bool> asks_for_sequences_ = false;
 };

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "pool/reported.h"
@@ -24,7 +25,8 @@ class Greetings {
   struct Greeting {
     SettingsPtr settings;
     ReportedPtr reported;
-    std::shared_ptr<const std::string> messages;  // ParameterStatus for each of `reported`
+    // What the server has noticed, then ParameterStatus for each of `reported`.
+    std::shared_ptr<const std::string> messages;
   };
 
   std::optional<Greeting> find(const Settings& settings) const {
@@ -35,18 +37,24 @@ class Greetings {
   }
 
   // `since`: what `version` said before it was tried. Not kept when it is outdated already.
-  Greeting add(Settings settings, Reported reported, uint64_t since) {
-    std::string messages;
+  Greeting add(Settings settings, Reported reported, uint64_t since,
+               std::string_view notices = {}) {
+    std::string messages(notices);
+    // As the server spells them, of which it notices nothing any more.
+    Settings spelt = settings;
+    for (const auto& [name, value] : reported) {
+      if (spelt.find(name) != nullptr) spelt.set(name, value);
+    }
     for (const auto& [name, value] : reported) {
       wire::append_parameter_status(messages, name, value);
     }
-    Greeting made{std::make_shared<const Settings>(std::move(settings)),
+    Greeting made{std::make_shared<const Settings>(std::move(spelt)),
                   std::make_shared<const Reported>(std::move(reported)),
                   std::make_shared<const std::string>(std::move(messages))};
     std::lock_guard lock(mutex_);
     if (since != version_) return made;
     if (known_.size() >= kKept) known_.clear();
-    return known_.emplace(*made.settings, made).first->second;
+    return known_.emplace(std::move(settings), made).first->second;
   }
 
   uint64_t version() const {

@@ -27,7 +27,7 @@ TEST(Greetings, are_known_by_the_settings_once_they_were_tried) {
   auto found = greetings.find(setting("timezone", "pst8pdt"));
   ASSERT_TRUE(found);
   EXPECT_EQ(*found->reported->find("TimeZone"), "PST8PDT");
-  EXPECT_EQ(*found->settings, setting("timezone", "pst8pdt"));
+  EXPECT_EQ(*found->settings, setting("timezone", "PST8PDT")) << "as the server spells it";
   EXPECT_EQ(*greetings.find({})->reported->find("TimeZone"), "UTC");
   EXPECT_FALSE(greetings.find(setting("timezone", "PST8PDT")));
 }
@@ -42,6 +42,14 @@ TEST(Greetings, are_the_messages_that_tell_what_was_reported) {
   wire::append_parameter_status(expected, "is_superuser", "off");
   EXPECT_EQ(*added.messages, expected);
   EXPECT_EQ(*greetings.find({})->messages, expected);
+}
+
+TEST(Greetings, begin_with_what_the_server_has_noticed) {
+  Greetings greetings;
+  auto added = greetings.add({}, reported("TimeZone", "UTC"), greetings.version(), "a notice");
+  std::string expected = "a notice";
+  wire::append_parameter_status(expected, "TimeZone", "UTC");
+  EXPECT_EQ(*added.messages, expected);
 }
 
 TEST(Greetings, of_the_same_settings_share_them) {

@@ -17,11 +17,11 @@ struct Step {
   std::string_view name;
   std::string_view sql;
 };
-enum StepNumber : uint8_t { begin, set, commit, reset, sequences, unlisten, cursors };
+enum StepNumber : uint8_t { begin, set, commit, reset, sequences, unlisten, cursors, defaults };
 
 // Under names of our own: prepared once, each costs the server a few microseconds. Read committed,
 // read only: whatever the session's defaults are, nothing can fail or wait.
-constexpr std::array<Step, 7> kSteps = {{
+constexpr std::array<Step, 8> kSteps = {{
     {"trunkline_begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"},
     {"trunkline_set",
      "SELECT pg_catalog.set_config(n, CASE WHEN pg_catalog.starts_with(v, '+') "
@@ -33,6 +33,16 @@ constexpr std::array<Step, 7> kSteps = {{
     {"trunkline_sequences", "DISCARD SEQUENCES"},
     {"trunkline_unlisten", "UNLISTEN *"},
     {"trunkline_cursors", "CLOSE ALL"},
+    // With xmin: what was changed and changed back has been something else for a while.
+    {"trunkline_defaults",
+     "SELECT coalesce(pg_catalog.string_agg(pg_catalog.concat_ws(' ', s.setdatabase, s.setrole, "
+     "s.xmin, s.setconfig), ' ' ORDER BY s.setdatabase, s.setrole), ''), "
+     "coalesce(pg_catalog.string_agg((SELECT pg_catalog.string_agg(pg_catalog.split_part(c, '=', "
+     "1), ',') FROM pg_catalog.unnest(s.setconfig) AS c), ','), '') "
+     "FROM pg_catalog.pg_db_role_setting AS s WHERE "
+     "s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)) AND "
+     "s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database "
+     "WHERE datname = pg_catalog.current_database()))"},
 }};
 
 void append_step(std::string& out, Connection& connection, StepNumber number,
@@ -126,6 +136,10 @@ void append_guard(std::string& out, Connection& connection, const SettingsPtr& w
   append_step(out, connection, commit);
   connection.settings = wanted;
   connection.unproven = false;
+}
+
+void append_defaults_question(std::string& out, Connection& connection) {
+  append_step(out, connection, defaults);
 }
 
 void guard_failed(Connection& connection) {

@@ -18,6 +18,10 @@ namespace trunkline::pool {
 void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted, bool cleanse,
                   bool keeps_channels = false);
 
+// What new sessions of this role get in this database: one row, as in `ServerDefaults::Answer`. Its
+// answers are to be swallowed, too; a Sync is for who asks.
+void append_defaults_question(std::string& out, Connection& connection);
+
 // Nothing is known of the connection's settings.
 void guard_failed(Connection& connection);
 

@@ -36,6 +36,7 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Pool
                         const pool::Greetings::Greeting& greeting, std::string early)
     : Serving(of, decision),
       own({.session = of.id_,
+           .generation = its_pool->generation(),
            .keeps_connection = decision.route->pool.mode == config::PoolMode::session,
            .refuses_blocks = decision.route->pool.mode == config::PoolMode::statement,
            .rejects = rejected_pins(decision.route->pool.unmovable_state),

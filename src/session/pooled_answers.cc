@@ -204,6 +204,7 @@ void PooledMachine::take_due(Pieces& out) {
 
 PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body) {
   ResponseQueue& queue = server_->queue;
+  if (wants_restart_) return Fate::swallow;
   // Rows are most of all traffic and change nothing.
   if (message == type::kDataRow || message == type::kCopyData) {
     if (!queue.swallowing()) return Fate::pass;
@@ -220,7 +221,9 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
   }
   // Of what is swallowed only errors are left.
   if (answer.entry.swallow() && fails_question(body)) return Fate::swallow;
-  if (may_restart_ && ends_before_it_begins(message, body)) return Fate::swallow;
+  if (may_restart_ && ends_before_it_begins(message, body, answer.entry)) {
+    return Fate::swallow;
+  }
   if (message == type::kCommandComplete && completes_inserted()) return Fate::swallow;
   tally_.on_server_message(message, body, answer.status, now_);
   switch (message) {

@@ -28,6 +28,7 @@ using ClientStatements = boost::unordered_flat_map<ShortString, pool::StatementP
 struct PooledClient {
   struct Identity {
     uint32_t session;
+    uint64_t generation = 0;      // of the pool's connections when it began
     bool keeps_connection;        // `pool.mode: session`
     bool refuses_blocks = false;  // `pool.mode: statement`
     Pins rejects = {};            // `pool.unmovable_state`

@@ -17,6 +17,9 @@ using wire::ResponseQueue;
 
 PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::string_view body) {
   bool guard = entry.swallow() && entry.owner == 0;
+  // "cached plan must not change result type": of DDL that has bypassed the proxy.
+  bool binds = entry.request == Request::bind || entry.request == Request::describe;
+  if (binds && wire::ErrorFields(body).sqlstate() == sqlstate::kFeatureNotSupported) note_ddl();
   undo_changes(entry.request);
   block_failed_ = in_block_;
   settings_.on_error(in_block_);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "session/bound_settings.h"
 #include "session/pooled_machine.h"
 
 // The extended protocol's requests: the client's names of statements become those that the server
@@ -19,6 +20,12 @@ bool ends_transaction(const pool::Statement& statement) {
                                           sql::StatementKind::prepare_transaction};
   return statement.facts != nullptr && statement.facts->statement_count() == 1 &&
          statement.facts->kinds().is_within(kExits);
+}
+
+// Of what is not in the text.
+bool may_be_outdated(const pool::Statement& statement) {
+  return statement.facts == nullptr ||
+         !statement.facts->suspicions().without(sql::Suspicion::names_pg_catalog).none();
 }
 
 std::string_view first_name(std::string_view body) {
@@ -77,9 +84,15 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
     pass_renamed(input, taken, name_bytes, out);
     return Verdict::go_on;
   }
-  // After DDL a Parse gets a fresh plan, as it would from PostgreSQL.
-  bool is_known =
-      server_->statements.find(*statement, ddl_epoch()) != pool::ServerStatements::kNone;
+  // After DDL a Parse gets a fresh plan, as it would from PostgreSQL. What bypasses the proxy shows
+  // when the server is asked.
+  pool::ServerStatements::Number known = server_->statements.find(*statement, ddl_epoch());
+  bool is_known = known != pool::ServerStatements::kNone;
+  if (is_known && may_be_outdated(*statement)) {
+    // It must be the first that is asked, or the client has been told too much to begin anew.
+    is_known = may_restart_ && !has_asked_;
+    if (is_known) describe_known(known, out);
+  }
   statements_[name] = statement;
   changes_.push_back({.name = std::move(name), .made = is_known ? nullptr : statement});
   if (is_known) {
@@ -118,6 +131,10 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
     return fail_aborted(input, out);
   }
   Portal portal{.name = portal_name, .statement = statement};
+  if (statement->facts != nullptr && !statement->facts->bound_settings().empty() &&
+      reader_.front().is_whole()) {
+    portal.facts = facts_with_bound_settings(*statement->facts, body.substr(name_end + 1));
+  }
   statement = rewritten(statement, portal.rewriting, out);
   if (portal_name.empty()) {
     unnamed_portal_ = std::move(portal);
@@ -198,7 +215,9 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
   std::shared_ptr<Rewriting> rewriting;
   if (portal != nullptr && portal->statement != nullptr && portal->statement->facts != nullptr) {
     rewriting = portal->rewriting;
-    const sql::TextFacts& facts = *portal->statement->facts;
+    const std::shared_ptr<const sql::TextFacts>& known =
+        portal->facts ? portal->facts : portal->statement->facts;
+    const sql::TextFacts& facts = *known;
     if (!may_send(facts)) return Verdict::hold;
     if (std::optional<Error> refused = refusal_to_run(facts)) [[unlikely]]
       return refuse_execute(*refused, input, out);
@@ -209,7 +228,7 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
     } else {
       note_sent(facts, rewriting.get());
     }
-    running_.push_back({.facts = portal->statement->facts, .rewriting = rewriting});
+    running_.push_back({.facts = known, .rewriting = rewriting});
   } else {
     // A cursor of SQL, or one that was not seen: what it does was noticed when it was declared.
     note_notifies();

@@ -1,25 +1,21 @@
-#include <array>
 #include <utility>
 
 #include "pool/guard.h"
+#include "session/ask_server.h"
 #include "session/checkout.h"
 #include "session/ended_by.h"
 #include "session/pooled.h"
 #include "session/session.h"
 #include "session/startup_settings.h"
 #include "session/while_client_stays.h"
-#include "tls/stream_io.h"
 #include "wire/builders.h"
-#include "wire/message_buffer.h"
-#include "wire/messages.h"
+#include "wire/protocol.h"
 
 // The login of a session that shares server connections: it needs one only if nobody before has
 // come with the same settings.
 namespace trunkline::session {
 
 namespace {
-
-constexpr size_t kAnswerBytesMax = 64 * 1024;
 
 // What the server says against a setting, as it would at a login.
 std::string as_fatal(std::string_view body) {
@@ -41,53 +37,18 @@ std::string as_fatal(std::string_view body) {
   return response;
 }
 
-server::Refusal lost() {
-  return {*ended_by_server(Reason::server_closed)};
-}
-
 // Sets what the session wants, on a connection that nobody uses. The refusal is the server's.
-io::Task<std::expected<void, server::Refusal>> lay_on(pool::Connection& connection,
-                                                      pool::SettingsPtr settings,
-                                                      Instant deadline) {
+io::Task<std::expected<ServerAnswer, server::Refusal>> lay_on(pool::Connection& connection,
+                                                              pool::SettingsPtr settings,
+                                                              Instant deadline) {
   std::string request;
   pool::append_guard(request, connection, settings, connection.unproven);
-  wire::append_sync(request);
-  connection.queue.push(wire::Request::sync, 0, wire::ResponseQueue::kSwallow);
-  tls::Stream& stream = connection.server.stream;
-  if (co_await tls::send_all(stream, std::move(request), deadline) != 0) {
-    co_return std::unexpected(lost());
+  append_own_sync(request, connection);
+  auto answer = co_await ask_server(connection, std::move(request), deadline);
+  if (!answer && !answer.error().response.empty()) {
+    answer.error().response = as_fatal(answer.error().response);
   }
-  wire::MessageBuffer buffer(wire::kServerRules, kAnswerBytesMax);
-  std::optional<server::Refusal> refusal;
-  for (;;) {
-    wire::MessageBuffer::Next next = buffer.next();
-    if (next.kind == wire::MessageBuffer::Next::Kind::need_more) {
-      std::array<char, 4096> chunk;
-      ssize_t got = co_await tls::receive_some(stream, chunk, deadline);
-      if (got <= 0) co_return std::unexpected(refusal ? std::move(*refusal) : lost());
-      buffer.append({chunk.data(), static_cast<size_t>(got)});
-      continue;
-    }
-    if (next.kind != wire::MessageBuffer::Next::Kind::message) co_return std::unexpected(lost());
-    connection.queue.on_message(next.type, next.body);
-    if (next.type == wire::server_message::kParameterStatus) {
-      auto status = wire::parse_parameter_status(next.body);
-      if (status) connection.reported.set(status->name, status->value);
-    } else if (next.type == wire::server_message::kErrorResponse && !refusal) {
-      wire::ErrorFields fields(next.body);
-      refusal = server::Refusal{{.reason = Reason::server_error,
-                                 .side = Side::server,
-                                 .sqlstate = sqlstate::kInvalidParameterValue,
-                                 .message = std::string(fields.message()),
-                                 .detail = std::string(fields.sqlstate())},
-                                as_fatal(next.body)};
-    }
-    bool ready = next.type == wire::server_message::kReadyForQuery;
-    buffer.pop();
-    if (ready) break;
-  }
-  if (refusal) co_return std::unexpected(std::move(*refusal));
-  co_return std::expected<void, server::Refusal>{};
+  co_return answer;
 }
 
 }  // namespace
@@ -111,9 +72,9 @@ io::Task<std::expected<pool::Greetings::Greeting, server::Refusal>> Session::lea
     auto laid_on = co_await while_client_stays(lay_on(*connection, wanted, deadline), has_asked);
     if (laid_on && *laid_on) {
       pool::Greetings::Greeting greeting =
-          greetings.add(std::move(settings), connection->reported, version);
+          greetings.add(std::move(settings), connection->reported, version, (*laid_on)->notices);
       connection->settings = greeting.settings;
-      pool->give_back(environment_.desk, std::move(connection));
+      co_await learn_defaults(pool, std::move(connection), deadline);
       co_return greeting;
     }
     pool->discard(environment_.desk, std::move(connection));
@@ -145,6 +106,10 @@ io::Task<Result<bool>> Session::start_pooled(const wire::StartupPacket& packet,
   std::optional<pool::Settings> settings = startup_settings(packet);
   if (!settings) co_return false;
   pool::PoolPtr pool = pool_of(packet, decision, credentials);
+  bool may_ask = pool->idle() > 0;
+  if (may_ask && pool->destination().defaults().is_due(environment_.loop.now())) {
+    co_await check_defaults(pool);
+  }
   std::optional<pool::Greetings::Greeting> greeting =
       pool->destination().greetings().find(*settings);
   if (!greeting) {

@@ -63,6 +63,8 @@ class PooledMachine {
     std::string name;
     pool::StatementPtr statement;               // the client's
     std::shared_ptr<Rewriting> rewriting = {};  // of its text
+    // What its text is about with these parameters; null: what the statement's is.
+    std::shared_ptr<const sql::TextFacts> facts = {};
   };
   // A text that runs, or will.
   struct Running {
@@ -98,8 +100,9 @@ class PooledMachine {
     return answers_blocked_ || syncs_owed_ > 0 || !refusal_.empty() || is_due() ||
            has_notifications();
   }
-  // The server has ended the session before it began with anything of the unit at hand, and the
-  // client knows nothing of that: what was sent of the unit may be asked again elsewhere.
+  // The server has ended the session before it began with anything of the unit at hand, or does not
+  // know what it was taken to know, and the client knows nothing of that: what was sent of the unit
+  // may be asked again elsewhere.
   bool wants_restart() const { return wants_restart_; }
   // Whether what the client sends now is to be kept for that, and whether a unit begins with it.
   bool may_restart() const { return wants_restart_ || (unit_open_ ? may_restart_ : !in_block_); }
@@ -115,7 +118,8 @@ class PooledMachine {
   void set_query_limit(QueryLimit* limit) { query_limit_ = limit; }
 
   // Those of another pool from here on; nothing is pinned.
-  void move_to(pool::PinPlaces& places, observe::Cell* cells) {
+  void move_to(pool::PinPlaces& places, observe::Cell* cells, uint64_t generation) {
+    identity_.generation = generation;
     identity_.pin_places = &places;
     identity_.pool_cells = cells;
   }
@@ -179,6 +183,7 @@ class PooledMachine {
   Verdict on_front(std::string_view& input, Instant now, Pieces& out);
   Verdict gate() const;
   void begin_unit(Instant now, Pieces& out);
+  void keep_defaults();
   void ask(wire::Request request, uint8_t flags = wire::ResponseQueue::kForward);
   void pass(std::string_view& input, Pieces& out);
   void skip(std::string_view& input);
@@ -239,6 +244,7 @@ class PooledMachine {
   std::string add_to_server(const pool::StatementPtr& statement, Pieces& out);
   void close_evicted(Pieces& out);
   void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
+  void describe_known(pool::ServerStatements::Number number, Pieces& out);
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
   void note_sent(const sql::TextFacts& facts, const Rewriting* rewriting = nullptr);
@@ -294,7 +300,7 @@ class PooledMachine {
 
   // pooled_restart.cc
   void note_restart(const sql::TextFacts& facts);
-  bool ends_before_it_begins(char message, std::string_view body);
+  bool ends_before_it_begins(char message, std::string_view body, wire::ResponseQueue::Entry entry);
 
   // pooled_errors.cc
   Fate on_error(wire::ResponseQueue::Entry entry, std::string_view body);
@@ -338,6 +344,7 @@ class PooledMachine {
   std::unique_ptr<LongText> long_text_;
   bool wants_ready_ = false;  // a Query was sent that is not answered yet
   bool unit_open_ = false;
+  bool has_asked_ = false;    // something of the unit
   bool may_restart_ = false;  // the unit, see `wants_restart`
   bool wants_restart_ = false;
   pool::StatementPtr unnamed_before_;  // the unit, while it may

@@ -210,7 +210,7 @@ void PooledRelay::on_refused(const server::Refusal& refusal) {
 
 void PooledRelay::move_to(pool::PoolPtr pool) {
   pool_ = std::move(pool);
-  machine_.move_to(pool_->pin_places(), pool_->cells(desk_.worker()));
+  machine_.move_to(pool_->pin_places(), pool_->cells(desk_.worker()), pool_->generation());
   follow_settings();
   // What is notified at the new place it would miss: it comes again, and listens there.
   if (machine_.listens()) {
@@ -281,6 +281,10 @@ bool PooledRelay::pump_server(size_t& budget) {
     violation_ = std::make_unique<Error>(machine_.violation());
     end_with_cause();
     return false;
+  }
+  if (machine_.wants_restart()) {
+    server_lost(0);
+    return !ended_;
   }
   if (to_client_.input.empty() && machine_.may_leave() && cancels_ == 0 && !client_gone_) leave();
   return true;

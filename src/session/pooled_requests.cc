@@ -130,12 +130,15 @@ PooledMachine::Verdict PooledMachine::gate() const {
 void PooledMachine::begin_unit(Instant now, Pieces& out) {
   if (unit_open_) return;
   unit_open_ = true;
+  has_asked_ = false;
   tally_.on_exchange(now);
   if (in_block_) return;
   only_reads_ = true;
   // What is pinned is lost with the connection.
   may_restart_ = pins_.none() && !suspected_ && notifications_ == nullptr;
   if (may_restart_) unnamed_before_ = unnamed_;
+  if (server_->generation > identity_.generation) [[unlikely]]
+    keep_defaults();
   bool foreign = server_->last_session != identity_.session;
   bool cleanse = (foreign && server_->unproven) || settings_.server_differs();
   server_->last_session = identity_.session;
@@ -149,8 +152,18 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   out.add(keep(std::move(guard)));
 }
 
+// The connection was started later than the session, and ALTER ROLE may have come in between.
+void PooledMachine::keep_defaults() {
+  uint64_t before = std::exchange(identity_.generation, server_->generation);
+  if (server_->destination == nullptr) return;
+  pool::Settings changed =
+      server_->destination->defaults().changed_between(before, server_->generation);
+  if (!changed.empty()) settings_.keep_defaults(changed);
+}
+
 void PooledMachine::ask(Request request, uint8_t flags) {
   server_->queue.push(request, identity_.session, flags);
+  has_asked_ = true;
   if ((flags & ResponseQueue::kSwallow) == 0) tally_.on_client_messages(1);
 }
 

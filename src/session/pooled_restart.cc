@@ -2,7 +2,8 @@
 #include "session/pooled_machine.h"
 #include "wire/messages.h"
 
-// What a server that is being ended has not begun with is asked of another one.
+// What a server has not begun with is asked of another one: it is being ended, or has answered that
+// it does not know what it should.
 namespace trunkline::session {
 
 using sql::StatementKind;
@@ -25,9 +26,15 @@ void PooledMachine::note_restart(const sql::TextFacts& facts) {
 }
 
 // Whatever else it says first, the client hears it.
-bool PooledMachine::ends_before_it_begins(char message, std::string_view body) {
+bool PooledMachine::ends_before_it_begins(char message, std::string_view body,
+                                          wire::ResponseQueue::Entry entry) {
   if (!std::exchange(may_restart_, false) || message != wire::server_message::kErrorResponse) {
     return false;
+  }
+  // See `describe_known`: from here on nobody takes an older one for new.
+  if (entry.swallow() && entry.request == wire::Request::describe) {
+    note_ddl();
+    return wants_restart_ = true;
   }
   wire::ErrorFields fields(body);
   wants_restart_ =

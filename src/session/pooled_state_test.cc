@@ -165,6 +165,39 @@ TEST_F(PooledSettings, what_set_config_has_set_is_asked_for) {
   EXPECT_TRUE(a.heard().contains("unnest('{my.tenant}'"));
 }
 
+TEST_F(PooledSettings, a_parameter_of_set_config_names_what_it_sets) {
+  auto sets = [](std::string_view name, std::string_view format = std::string_view("\0\0", 2)) {
+    std::string values = std::string(format) + std::string("\0\2\0\0\0", 5) +
+                         static_cast<char>(name.size()) + std::string(name) +
+                         std::string("\0\0\0\1x\0\0", 7);
+    return msg('B', c("") + c("s") + values) + execute() + kSync;
+  };
+  const std::string answers = kBound + done("SELECT 1") + ready();
+  a.use(*connection);
+  a.client(parse("s", "select set_config($1, $2, false)") + kSync);
+  a.server(kParsed + ready());
+  // In binary, for all.
+  for (std::string_view format : {std::string_view("\0\0", 2), std::string_view("\0\1\0\1", 4)}) {
+    a.client(sets("My.Tenant", format));
+    a.server(answers);
+    EXPECT_TRUE(a.machine.pins().none());
+    ASSERT_TRUE(a.machine.has_own_request());
+    a.heard();
+    a.own_request();
+    EXPECT_TRUE(a.heard().contains("unnest('{my.tenant"));
+    a.server(ready());
+  }
+  a.client(sets("search_path"));
+  a.server(answers);
+  EXPECT_EQ(a.machine.pins(), Pins(Pin::unknown_setting)) << "statements depend on it";
+  PooledPlay odd{3};
+  auto fresh = PooledPlay::connection(metrics);
+  odd.use(*fresh);
+  odd.client(parse("s", "select set_config($1, $2, false)") + sets("what \"ever"));
+  odd.server(kParsed + answers);
+  EXPECT_EQ(odd.machine.pins(), Pins(Pin::unknown_setting));
+}
+
 TEST_F(PooledPins, the_probe_is_read_however_it_is_cut) {
   for (size_t every = 1; every < 40; ++every) {
     PooledPlay play{1};
@@ -178,6 +211,29 @@ TEST_F(PooledPins, the_probe_is_read_however_it_is_cut) {
     EXPECT_EQ(play.server(msg('T', "x") + msg('D', row) + done("SELECT 1") + ready()), "");
     EXPECT_EQ(play.machine.pins(), Pin::advisory_lock | Pin::listen) << every;
   }
+}
+
+TEST_F(PooledSettings, a_session_keeps_the_defaults_it_began_with) {
+  pool::Destination destination(nullptr, "db", config::Pool{}, auth::Credentials{});
+  pool::Settings before;
+  before.set("DateStyle", "ISO, MDY");
+  before.set("work_mem", "4096");
+  destination.defaults().on_answer({"old", "datestyle"});
+  destination.defaults().on_changed({"new", "work_mem"}, 0, before);
+  connection->destination = &destination;
+  connection->generation = 1;
+  PooledPlay began_before{1, settings_of({{"work_mem", "1MB"}})};
+  began_before.use(*connection);
+  began_before.client(query("select 1"));
+  auto wanted = settings_of({{"work_mem", "1MB"}, {"datestyle", "ISO, MDY"}});
+  EXPECT_EQ(began_before.heard(), guard(wanted) + query("select 1"));
+  PooledPlay later{PooledClient::Identity{.session = 2, .generation = 1}};
+  auto other = PooledPlay::connection(metrics);
+  other->destination = &destination;
+  other->generation = 1;
+  later.use(*other);
+  later.client(query("select 1"));
+  EXPECT_EQ(later.heard(), query("select 1"));
 }
 
 TEST_F(PooledPins, some_things_pin_without_a_question) {

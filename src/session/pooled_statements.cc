@@ -94,6 +94,18 @@ void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::stri
   out.add(scratch(parse));
 }
 
+// A statement that somebody else's Parse has made, in place of a new one: if the tables it reads
+// have been changed since by somebody who bypasses the proxy, this fails (plancache.c:
+// RevalidateCachedQuery), and the unit is asked again.
+void PooledMachine::describe_known(pool::ServerStatements::Number number, Pieces& out) {
+  std::string describe;
+  wire::MessageBuilder(describe, wire::client_message::kDescribe)
+      .byte('S')
+      .c_string(pool::ServerStatements::name_of(number));
+  ask(Request::describe, ResponseQueue::kSwallow);
+  out.add(scratch(describe));
+}
+
 void PooledMachine::on_change_confirmed() {
   if (changes_done_ < changes_.size()) ++changes_done_;
 }

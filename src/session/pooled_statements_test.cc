@@ -259,6 +259,50 @@ TEST_F(PooledStatements, beyond_the_bound_of_a_connection_the_oldest_is_closed) 
   EXPECT_EQ(a.server(kClosed + kParsed + kBound + ready()), kBound + ready());
 }
 
+TEST_F(PooledStatements, one_that_reads_tables_is_looked_at_before_it_passes_for_a_new_one) {
+  const std::string known = parse("s", "select * from t") + kSync;
+  a.use(*connection);
+  a.client(known);
+  a.server(kParsed + ready());
+  a.leave();
+  pool::Destination destination(nullptr, "db", config::Pool{}, auth::Credentials{});
+  connection->destination = &destination;
+  connection->unproven = false;
+  b.use(*connection);
+  b.client(known);
+  EXPECT_EQ(b.heard(), describe("trunkline_1") + kSync);
+  std::string described = msg('t', std::string(2, '\0')) + msg('T', std::string(2, '\0'));
+  EXPECT_EQ(b.server(described + ready()), kParsed + ready());
+  EXPECT_FALSE(b.machine.wants_restart());
+  b.leave();
+  // Somebody else has altered the table.
+  PooledPlay late{3};
+  late.use(*connection);
+  late.client(known);
+  late.heard();
+  EXPECT_EQ(late.server(failed("0A000", "cached plan must not change result type") + ready()), "");
+  EXPECT_TRUE(late.machine.wants_restart());
+  EXPECT_EQ(destination.ddl_epoch(), 1u);
+  late.machine.restart();
+  late.machine.detach();
+  auto other = PooledPlay::connection(metrics);
+  late.use(*other);
+  late.client(known);
+  EXPECT_EQ(late.heard(), parse("trunkline_1", "select * from t") + kSync);
+}
+
+TEST_F(PooledStatements, where_nothing_can_begin_anew_it_is_prepared_again) {
+  a.use(*connection);
+  a.client(parse("s", "select * from t") + kSync);
+  a.server(kParsed + ready());
+  a.client(query("begin"));
+  a.server(done("BEGIN") + ready('T'));
+  a.heard();
+  a.client(parse("again", "select * from t") + kSync);
+  EXPECT_EQ(a.heard(),
+            close_statement("trunkline_1") + parse("trunkline_2", "select * from t") + kSync);
+}
+
 TEST_F(PooledStatements, a_refused_repreparation_is_told_as_the_servers_error) {
   a.use(*connection);
   a.client(parse("s", "select x from t") + kSync);

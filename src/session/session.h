@@ -119,6 +119,10 @@ class Session : public ListNode<Session> {
                                       std::string_view method);
   io::Task<std::expected<pool::Greetings::Greeting, server::Refusal>> learn_greeting(
       pool::PoolPtr& pool, pool::Settings settings, bool has_asked, Instant deadline);
+  // pooled_defaults.cc: what ALTER ROLE gives new sessions
+  io::Task<> check_defaults(pool::PoolPtr pool);
+  io::Task<> learn_defaults(pool::PoolPtr pool, pool::ConnectionPtr connection, Instant deadline);
+
   pool::PoolPtr pool_of(const wire::StartupPacket& packet, const route::Decision& decision,
                         const auth::Credentials& credentials);
   io::Task<Result<pool::Place>> take_place(pool::PoolPtr pool, bool has_asked);

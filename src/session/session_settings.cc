@@ -101,6 +101,18 @@ void SessionSettings::learn(pool::Settings settings) {
   settings_.reset(std::make_shared<const pool::Settings>(std::move(settings)));
 }
 
+void SessionSettings::keep_defaults(const pool::Settings& defaults) {
+  auto with = [&](const pool::SettingsPtr& settings) {
+    pool::Settings kept = copy_of(settings);
+    for (const auto& [name, value] : defaults) {
+      if (kept.find(name) == nullptr) kept.set(name, value);
+    }
+    return std::make_shared<const pool::Settings>(std::move(kept));
+  };
+  startup_ = with(startup_);
+  settings_.reset(with(current()));
+}
+
 void SessionSettings::ask_for(std::string_view name) {
   if (is_custom(name)) asked_for_.emplace_back(name);
 }

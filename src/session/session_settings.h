@@ -49,6 +49,9 @@ class SessionSettings {
   void on_reported(std::string_view name, std::string_view value);
   // Code that is not seen has set it.
   void on_set_unseen(std::string_view name, const std::string& value) { set(name, &value); }
+  // The server's own defaults are others than when the session began, outside of a transaction: it
+  // keeps these, as if its startup packet had set them.
+  void keep_defaults(const pool::Settings& defaults);
   // ReadyForQuery outside of a transaction.
   void on_idle() { settings_.commit(); }
 

@@ -84,6 +84,9 @@ struct Statement {
   std::vector<std::string> settings;
   // Until the text is known whole, see `TextFacts::names`.
   std::string names;
+  // Of set_config($1, …): the parameters that name the settings, where nothing else may; see
+  // `TextFacts::with_settings`.
+  std::vector<uint16_t> bound_settings;
 
   // PREPARE: the parameter types, EXECUTE: the arguments; both without their parentheses.
   Span arguments;

@@ -91,12 +91,14 @@ void StatementScanner::end_statement() {
     parse_head(head_, syntax_, span_.offset + span_.length, statement);
     statement.settings = watch_.take_settings();
     statement.names = watch_.take_names();
+    statement.bound_settings = watch_.take_bound_settings();
     if (is_do_) statement.settings = std::exchange(custom_settings_, {});
     statement.suspicions.add(watch_.take());
     // Only analysed; what it does it does when it is executed.
     if (statement.kind == StatementKind::prepare) {
       statement.suspicions = {};
       statement.settings.clear();
+      statement.bound_settings.clear();
     }
     statement.suspicions.add(suspicions_of_kind(statement.kind));
     // A setting that sets the seed of random().

@@ -1,6 +1,7 @@
 #include "sql/suspicion_watch.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -44,6 +45,7 @@ void SuspicionWatch::on_token(const Token& token) {
     seen.symbol = '.';
   } else {
     if (token.kind == TokenKind::string) on_string(token);
+    if (token.kind == TokenKind::parameter) on_parameter(token);
     end_cast();
     if (token.kind == TokenKind::symbol) {
       seen.symbol = token.text[0];
@@ -63,6 +65,8 @@ Suspicions SuspicionWatch::take() {
   settings_.clear();
   names_.clear();
   names_all_ = true;
+  bound_settings_.clear();
+  sets_unnamed_ = false;
   Suspicions found = std::exchange(suspicions_, {});
   last_ = before_last_ = before_name_ = before_name_further_ = {};
   bool sets = found.has_any_of(
@@ -191,6 +195,18 @@ void SuspicionWatch::on_string(const Token& token) {
   }
 }
 
+// The first argument, should it end here.
+void SuspicionWatch::on_parameter(const Token& token) {
+  if (depth_ != set_config_depth_ || !last_.is('(')) return;
+  std::string_view number = token.text.substr(1);
+  std::from_chars(number.data(), number.data() + number.size(), bound_setting_);
+}
+
+std::vector<uint16_t> SuspicionWatch::take_bound_settings() {
+  if (sets_unnamed_ || set_config_depth_ > 0) return {};
+  return std::exchange(bound_settings_, {});
+}
+
 void SuspicionWatch::on_symbol(const Token& token) {
   char c = token.text[0];
   if (c == '(') {
@@ -200,8 +216,12 @@ void SuspicionWatch::on_symbol(const Token& token) {
     closed_before_alias_ = (level() & kAliasMayFollow) != 0;
     if (depth_ > 0) --depth_;
   } else if (c == ',' && depth_ == set_config_depth_) {
-    bool is_whole = before_last_.is('(') && last_.kind == TokenKind::string;
-    if (commas_++ == 0 && !is_whole) setting_.clear();
+    bool is_whole = before_last_.is('(') &&
+                    (last_.kind == TokenKind::string || last_.kind == TokenKind::parameter);
+    if (commas_++ == 0 && !is_whole) {
+      setting_.clear();
+      bound_setting_ = 0;
+    }
   }
 }
 
@@ -211,6 +231,12 @@ void SuspicionWatch::close_set_config() {
                   qualifier_.empty() && name_ == "true";
   set_config_depth_ = 0;
   if (is_local) return suspect(Suspicion::set_config_local);
+  if (commas_ > 0 && bound_setting_ > 0) {
+    // As with any other name that the text does not have, for who does not know the parameters.
+    suspicions_.add(Suspicion::set_config);
+    bound_settings_.push_back(bound_setting_);
+    return;
+  }
   if (commas_ == 0 || setting_.empty()) return suspect(Suspicion::set_config);
   suspect(Suspicion::set_config_named);
   settings_.push_back(std::move(setting_));
@@ -228,6 +254,7 @@ void SuspicionWatch::open() {
         set_config_depth_ = depth_ + 1;
         commas_ = 0;
         setting_.clear();
+        bound_setting_ = 0;
         suspicions = {};
       }
       suspect(suspicions);

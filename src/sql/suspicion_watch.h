@@ -21,7 +21,10 @@ class SuspicionWatch {
 
   void on_token(const Token& token);
   // Known in another way, of the statement at hand.
-  void suspect(Suspicions more) { suspicions_.add(more); }
+  void suspect(Suspicions more) {
+    suspicions_.add(more);
+    sets_unnamed_ |= more.has(Suspicion::set_config);
+  }
   // The end of the statement; ready for the next one.
   Suspicions take();
   // Of what was `set_config_named`; to be taken first.
@@ -29,6 +32,9 @@ class SuspicionWatch {
   // All names of the statement, folded, each once, with commas between them. Empty if there are too
   // many, or some that are not written in plain letters. To be taken first, too.
   std::string take_names();
+  // The parameters that name what set_config() sets; none when something else may name it, too. To
+  // be taken first.
+  std::vector<uint16_t> take_bound_settings();
 
  private:
   using Word = WatchedWord;
@@ -56,6 +62,7 @@ class SuspicionWatch {
   void collect_name(bool unquoted);
   void on_word(Word word);
   void on_string(const Token& token);
+  void on_parameter(const Token& token);
   void on_symbol(const Token& token);
   void open();
   void close_set_config();
@@ -87,6 +94,9 @@ class SuspicionWatch {
   std::vector<std::string> settings_;
   std::string names_;
   bool names_all_ = true;
+  uint16_t bound_setting_ = 0;  // the parameter that names it, likewise
+  std::vector<uint16_t> bound_settings_;
+  bool sets_unnamed_ = false;
   bool names_seed_ = false;
   uint64_t depth_ = 0;
   std::array<uint8_t, kLevelsMax> levels_{};

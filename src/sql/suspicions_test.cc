@@ -223,6 +223,40 @@ TEST(Suspected, NamesTheSettings) {
   EXPECT_EQ(facts->statements()[2].settings, Names{});
 }
 
+TEST(Suspected, NamesTheParametersThatNameSettings) {
+  auto bound = [](std::string_view text) {
+    auto facts = TextFacts::of(text, {});
+    auto found = facts->bound_settings();
+    return std::vector<uint16_t>(found.begin(), found.end());
+  };
+  using Numbers = std::vector<uint16_t>;
+  EXPECT_EQ(bound("select set_config($1, $2, false)"), Numbers{1});
+  EXPECT_EQ(bound("select set_config($3, $1, $2), set_config('a.b', $4, $2)"), Numbers{3});
+  EXPECT_EQ(bound("select set_config($2, f($1, 2), x), set_config($1, a, b)"), (Numbers{2, 1}));
+  for (std::string_view text :
+       {"select set_config($1 || 'a', $2, false)", "select set_config(a, b, c), set_config($1, d)",
+        "select set_config($1)", "select set_config($1, 'b', true)", "select set_config('a', $1)",
+        "select set_config($1, set_config($2, 'c', false), false)", "select set_config(f($1), 'b')",
+        "select set_config($1, 'a', x); select 1", "prepare p as select set_config($1, 'a', x)",
+        "select s.set_config(a, b, c), set_config($1, 'a', x)", "select set_config($99999, 'b', c)",
+        "select set_config($1, 'a', false", "select set_config(($1), 'a', false)"}) {
+    EXPECT_EQ(bound(text), Numbers{}) << text;
+  }
+}
+
+TEST(Suspected, KnowsTheSettingsThatParametersName) {
+  auto facts = TextFacts::of("select set_config($1, $2, x), set_config('c', $3, x), f(y)", {});
+  std::vector<std::string> names = {"my.tenant"};
+  auto known = facts->with_settings(names);
+  EXPECT_EQ(known->statements()[0].settings, (std::vector<std::string>{"c", "my.tenant"}));
+  EXPECT_EQ(list(known->suspicions()), "opaque write set_named");
+  EXPECT_FALSE(known->is_plain());
+  EXPECT_TRUE(known->bound_settings().empty());
+  EXPECT_TRUE(facts->has(Suspicion::set_config));
+  names = {"seed"};
+  EXPECT_TRUE(facts->with_settings(names)->has(Suspicion::setseed));
+}
+
 TEST(Suspected, NamesWhatMayBeSettingsInTheCodeOfDo) {
   auto facts = TextFacts::of(
       "do $$ begin execute 'SET My.Tenant = 42'; perform set_config('a.b.c', f.g(1.5), false); "

@@ -28,8 +28,7 @@ std::shared_ptr<const TextFacts> TextFactsReader::finish() {
     facts_->suspicions_ = kAllSuspicions;
     facts_->kinds_.add(StatementKind::other);
   }
-  facts_->plain_kinds_ = facts_->kinds_.is_within(kPlainKinds);
-  facts_->plain_suspicions_ = facts_->suspicions_.without(kHarmlessSuspicions).none();
+  facts_->sum_up();
   bool names_tell = names_all_ && facts_->is_plain() && !facts_->malformed_ && !facts_->is_cut() &&
                     facts_->outcome_ == Lexer::Outcome::complete &&
                     facts_->has(Suspicion::reads_relations);
@@ -45,6 +44,35 @@ std::shared_ptr<const TextFacts> TextFacts::of(std::string_view text, Syntax syn
   return reader.finish();
 }
 
+void TextFacts::sum_up() {
+  plain_kinds_ = kinds_.is_within(kPlainKinds);
+  plain_suspicions_ = suspicions_.without(kHarmlessSuspicions).none();
+}
+
+std::span<const uint16_t> TextFacts::bound_settings() const {
+  // Whoever binds parameters binds those of one statement.
+  if (count_ != 1 || malformed_ || outcome_ != Lexer::Outcome::complete) return {};
+  return statements_.front().bound_settings;
+}
+
+std::shared_ptr<const TextFacts> TextFacts::with_settings(
+    std::span<const std::string> names) const {
+  auto made = std::make_shared<TextFacts>();
+  made->statements_ = statements_;
+  made->count_ = count_;
+  made->kinds_ = kinds_;
+  Statement& statement = made->statements_.front();
+  statement.bound_settings.clear();
+  Suspicions suspicions = statement.suspicions.without(Suspicion::set_config);
+  for (const std::string& name : names) {
+    statement.settings.push_back(name);
+    suspicions.add(name == "seed" ? Suspicion::setseed : Suspicion::set_config_named);
+  }
+  statement.suspicions = made->suspicions_ = suspicions;
+  made->sum_up();
+  return made;
+}
+
 size_t TextFacts::memory_bytes() const {
   // A string beyond its own room has an allocation of its own; what that costs besides is guessed.
   constexpr size_t kAllocationBytes = 16;
@@ -55,6 +83,7 @@ size_t TextFacts::memory_bytes() const {
     for (const std::string* text : {&statement.name.text, &statement.value.text}) {
       if (text->capacity() > kOwnRoom) bytes += text->capacity() + kAllocationBytes;
     }
+    bytes += statement.bound_settings.capacity() * sizeof(uint16_t);
     for (const std::string& setting : statement.settings) {
       bytes += sizeof(std::string) + setting.capacity() + kAllocationBytes;
     }

@@ -59,10 +59,17 @@ class TextFacts {
   void note_proof(uint64_t number) const { proof_.store(number, std::memory_order_relaxed); }
   uint64_t proof() const { return proof_.load(std::memory_order_relaxed); }
 
+  // The parameters that name what is set; none when their values alone do not tell.
+  std::span<const uint16_t> bound_settings() const;
+  // The same with those names in place of the parameters.
+  std::shared_ptr<const TextFacts> with_settings(std::span<const std::string> names) const;
+
   size_t memory_bytes() const;
 
  private:
   friend class TextFactsReader;
+
+  void sum_up();
 
   std::vector<Statement> statements_;
   uint64_t count_ = 0;

@@ -24,9 +24,7 @@ CASES = [case for case in load() if not case.heavy]
 MINIMUM = 250
 # What Trunkline does not do yet, by row and by the beginning of a case's title. It pins a session
 # instead, and with a pool of one others wait.
-ROWS_NOT_YET = ("S4",)
-NOT_YET = ("E: DDL after Parse", "F: pg_prepared_statements", "I: LISTEN, SQL-level, moved",
-           "H3: set_config() with parameters", "S2: a long application_name", "S2: a custom setting")
+NOT_YET = ("F: pg_prepared_statements", "I: LISTEN, SQL-level, moved", "S2: a custom setting")
 ONCE = ("K", "U", "V")  # rows that take their time: what they demand is enough
 
 
@@ -110,7 +108,7 @@ def trunklines(server15: Server, session_folder: Path) -> Iterator[Dict[int, Tar
     yield from started("trunkline", server15, session_folder)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row not in ROWS_NOT_YET])
+@pytest.mark.parametrize("row", ROWS)
 def test_trunkline_does_what_postgresql_does(server15: Server, trunklines, row: str) -> None:
     cases = [case for case in of_row(row) if not case.title.startswith(NOT_YET)]
     verdicts = [*judge_all(cases, server15.lab, server15.direct, trunklines)]
