@@ -71,6 +71,22 @@ TEST_F(PooledNamesTest, AQuestionThatFailsIsNobodysConcern) {
   a.leave();
 }
 
+TEST_F(PooledNamesTest, AServerThatIsEndedMeanwhileIsNobodysConcern) {
+  a.use(*connection);
+  run(a, kRead, "SELECT 0");
+  EXPECT_TRUE(a.machine.may_lose_server());
+  a.own_request();
+  wire::ErrorField fields[] = {{'S', "FATAL"}, {'V', "FATAL"}, {'C', "57P01"}, {'M', "ended"}};
+  std::string fatal;
+  wire::append_error_response(fatal, fields);
+  EXPECT_EQ(a.server(fatal), "");
+  EXPECT_FALSE(a.machine.may_leave());
+  EXPECT_TRUE(a.machine.may_lose_server());
+  a.machine.detach();
+  b.use(*connection);
+  EXPECT_FALSE(b.machine.may_lose_server());
+}
+
 TEST_F(PooledNamesTest, AnAnswerInPiecesIsOneToo) {
   a.every = 1;
   read_and_ask(a, kAllPlain + done("SELECT 1") + ready());

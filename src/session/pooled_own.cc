@@ -166,9 +166,10 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
 // An error of what the proxy asks for itself, within a time limit of the client's, say, is not the
 // client's. Without the probe's answer anything may be left on the connection.
 bool PooledMachine::fails_question(std::string_view error) {
+  if (asking_names_) return true;
   bool is_fatal = wire::ErrorFields(error).severity() == wire::Severity::fatal;
-  if (is_fatal || (!probing_ && !asking_names_)) return false;
-  if (probing_) pins_.add(Pin::unknown_setting);
+  if (is_fatal || !probing_) return false;
+  pins_.add(Pin::unknown_setting);
   return true;
 }
 

@@ -18,6 +18,11 @@ void PooledRelay::client_lost(Reason reason) {
 void PooledRelay::server_lost(ssize_t result) {
   bool again = machine_.wants_restart() && restarts_ < kRestartsMax;
   if (again && !client_gone_ && cancels_ == 0) return restart();
+  if (machine_.may_lose_server() && !client_gone_) {
+    to_server_.pieces.clear();
+    to_client_.input = {};
+    return abandon();
+  }
   bool said_why = machine_.server_said_fatal();
   if (!client_gone_) {
     Reason reason = result == 0 ? Reason::server_closed : Reason::server_io_error;
