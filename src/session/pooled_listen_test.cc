@@ -56,6 +56,26 @@ TEST_F(PooledListen, the_listener_hears_before_listen_goes_to_the_server) {
   EXPECT_EQ(play.server(done("LISTEN") + ready()), done("LISTEN") + ready());
 }
 
+TEST_F(PooledListen, a_server_that_is_ended_before_it_listens_is_replaced) {
+  play.client(query("LISTEN a"));
+  answer();
+  EXPECT_EQ(play.heard(), query("LISTEN a"));
+  wire::ErrorField fields[] = {{'S', "FATAL"}, {'V', "FATAL"}, {'C', "57P01"}, {'M', "ended"}};
+  std::string fatal;
+  wire::append_error_response(fatal, fields);
+  EXPECT_EQ(play.server(fatal), "");
+  ASSERT_TRUE(play.machine.wants_restart());
+  play.machine.restart();
+  play.machine.detach();
+  auto other = PooledPlay::connection(metrics);
+  play.use(*other);
+  play.client(query("LISTEN a"));
+  if (play.last == Verdict::hold) answer();
+  EXPECT_EQ(play.heard(), query("LISTEN a"));
+  EXPECT_EQ(play.server(done("LISTEN") + ready()), done("LISTEN") + ready());
+  EXPECT_TRUE(play.machine.listens());
+}
+
 TEST_F(PooledListen, it_keeps_no_connection_and_leaves_none_that_listens) {
   play.client(query("LISTEN a"));
   answer();

@@ -16,7 +16,8 @@ constexpr sql::KindSet kRestarted = {
     StatementKind::empty,  StatementKind::select,   StatementKind::values,  StatementKind::with,
     StatementKind::insert, StatementKind::update,   StatementKind::delete_, StatementKind::merge,
     StatementKind::show,   StatementKind::explain,  StatementKind::lock,    StatementKind::begin,
-    StatementKind::set,    StatementKind::set_role, StatementKind::declare, StatementKind::execute};
+    StatementKind::set,    StatementKind::set_role, StatementKind::declare, StatementKind::execute,
+    StatementKind::listen};
 
 }  // namespace
 
@@ -47,6 +48,7 @@ void PooledMachine::restart() {
   changes_done_ = 0;
   undo_changes(wire::Request::sync);
   forget_running();
+  if (notifications_ != nullptr) notifications_->on_error(false);
   unnamed_ = std::move(unnamed_before_);
   unnamed_portal_ = {};
   portals_.clear();
