@@ -76,6 +76,20 @@ TEST_F(PooledListen, a_server_that_is_ended_before_it_listens_is_replaced) {
   EXPECT_TRUE(play.machine.listens());
 }
 
+TEST_F(PooledListen, a_server_that_is_ended_while_it_is_tidied_up_is_nobodys_concern) {
+  play.client(query("LISTEN a"));
+  answer();
+  play.server(done("LISTEN") + ready());
+  ASSERT_TRUE(play.machine.has_own_request());
+  play.own_request();
+  wire::ErrorField fields[] = {{'S', "FATAL"}, {'V', "FATAL"}, {'C', "57P01"}, {'M', "ended"}};
+  std::string fatal;
+  wire::append_error_response(fatal, fields);
+  EXPECT_EQ(play.server(fatal), "");
+  EXPECT_TRUE(play.machine.may_lose_server());
+  EXPECT_TRUE(play.machine.listens());
+}
+
 TEST_F(PooledListen, it_keeps_no_connection_and_leaves_none_that_listens) {
   play.client(query("LISTEN a"));
   answer();

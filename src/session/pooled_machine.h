@@ -110,8 +110,12 @@ class PooledMachine {
   void forbid_restart() { may_restart_ = false; }
   // As before the unit; the connection is useless.
   void restart();
-  // Nothing of the session is on the connection, which it has only for a question of the pool's.
-  bool may_lose_server() const { return names_question_ != nullptr && !unit_open_ && !in_block_; }
+  // Nothing of the session is on the connection, which it only tidies up before it leaves: should
+  // the server end it now, the client need not know.
+  bool may_lose_server() const {
+    return !unit_open_ && !in_block_ && pins_.none() && !suspected_ && !probing_ &&
+           !tally_.server_said_fatal();
+  }
   // Instead of going to a server, what the client asks next is answered with this error, up to its
   // ReadyForQuery.
   void refuse_next(const Error& error);

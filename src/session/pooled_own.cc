@@ -167,8 +167,8 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
 // client's. Without the probe's answer anything may be left on the connection.
 bool PooledMachine::fails_question(std::string_view error) {
   if (asking_names_) return true;
-  bool is_fatal = wire::ErrorFields(error).severity() == wire::Severity::fatal;
-  if (is_fatal || !probing_) return false;
+  if (wire::ErrorFields(error).severity() == wire::Severity::fatal) return may_lose_server();
+  if (!probing_) return false;
   pins_.add(Pin::unknown_setting);
   return true;
 }
