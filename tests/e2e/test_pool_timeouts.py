@@ -186,7 +186,14 @@ def test_timeouts_follow_a_reload(pooled, session):
     assert refused.value.sqlstate == "57014"
     del front.config["pool"]["query_timeout"]
     front.reload(front.config)
-    assert wire.scalar("select pg_sleep(0.4)") == ""
+
+    def lasts():
+        try:
+            return wire.scalar("select pg_sleep(0.4)") == ""
+        except WireError:
+            return False
+
+    wait_until(lasts, "the worker has heard of the reload", 5)
 
 
 def test_statement_mode_refuses_blocks(pooled, session):
