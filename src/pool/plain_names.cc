@@ -1,8 +1,9 @@
 #include "pool/plain_names.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
+
+#include "base/split.h"
 
 namespace trunkline::pool {
 
@@ -30,15 +31,6 @@ constexpr std::string_view kQuestion =
     "UNION ALL SELECT castfunc FROM pg_catalog.pg_cast WHERE oid OPERATOR(pg_catalog.>=) 16384 "
     "UNION ALL SELECT amproc FROM pg_catalog.pg_amproc WHERE oid OPERATOR(pg_catalog.>=) 16384))";
 
-template <typename Each>
-void for_each_name(std::string_view names, Each each) {
-  while (!names.empty()) {
-    std::string_view name = names.substr(0, names.find(','));
-    each(name);
-    names.remove_prefix(std::min(names.size(), name.size() + 1));
-  }
-}
-
 }  // namespace
 
 std::string PlainNames::Question::sql() const {
@@ -61,7 +53,7 @@ bool PlainNames::find_out(const sql::TextFacts& facts, Instant now) {
   bool holds = now < holds_until_.load(std::memory_order_relaxed);
   bool all_known = true;
   bool all_plain = true;
-  for_each_name(facts.names(), [&](std::string_view name) {
+  for_each_item(facts.names(), [&](std::string_view name) {
     auto found = known_.find(std::string(name));
     if (found == known_.end()) {
       all_known = false;
@@ -120,10 +112,10 @@ void PlainNames::close(const Question& question) {
   if (question.number_ != number_.load(std::memory_order_relaxed)) return;
   if (question.is_whole_) known_.clear();
   bool plain = !question.none_is_;
-  for_each_name(question.names_, [&](std::string_view name) {
+  for_each_item(question.names_, [&](std::string_view name) {
     known_[std::string(name)] = {.is_plain = plain, .is_used = !question.is_whole_};
   });
-  for_each_name(*question.not_plain_,
+  for_each_item(*question.not_plain_,
                 [&](std::string_view name) { known_[std::string(name)].is_plain = false; });
   if (!question.is_whole_) return;
   number_.store(next_number(), std::memory_order_release);

@@ -21,14 +21,12 @@ namespace trunkline::pool {
 //
 // Sessions ask on their connection when they are about to leave it: no more than one at a time,
 // for the names that came up since, and for all again every second. What is changed through this
-// pool counts at once (`change`), and what is changed in another way after a second. Any
-// thread.
+// pool counts at once (`change`), and what is changed in another way after a second. Any thread.
 class PlainNames : public std::enable_shared_from_this<PlainNames> {
  public:
   static constexpr Duration kHolds = std::chrono::seconds(1);
-  static constexpr size_t kNamesMax = 4096;
-
   static constexpr Duration kPause = std::chrono::milliseconds(20);  // between two questions
+  static constexpr size_t kNamesMax = 4096;
 
   // What a session asks. Given up if it goes without an answer.
   class Question {

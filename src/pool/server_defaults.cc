@@ -1,8 +1,8 @@
 #include "pool/server_defaults.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "base/split.h"
 #include "sql/identifier.h"
 
 namespace trunkline::pool {
@@ -11,14 +11,11 @@ namespace {
 
 // The elements of an array's text; whatever is not a plain name is left out.
 void append_plain(std::string& to, std::string_view names) {
-  while (!names.empty()) {
-    size_t end = std::min(names.find(','), names.size());
-    std::string_view name = names.substr(0, end);
-    names.remove_prefix(std::min(end + 1, names.size()));
-    if (!sql::is_plain_setting_name(name)) continue;
+  for_each_item(names, [&](std::string_view name) {
+    if (!sql::is_plain_setting_name(name)) return;
     if (!to.empty()) to += ',';
     to += name;
-  }
+  });
 }
 
 }  // namespace

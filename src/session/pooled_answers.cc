@@ -256,49 +256,6 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
   return Fate::pass;
 }
 
-// The server tells what differs from what it told last, whoever listened then. So the client is
-// told before its ReadyForQuery, as PostgreSQL does, and what differs from what *it* was told.
-PooledMachine::Fate PooledMachine::on_parameter_status(std::string_view body) {
-  std::optional<wire::ParameterStatus> status = wire::parse_parameter_status(body);
-  if (!status) return Fate::swallow;
-  server_->reported.set(status->name, status->value);
-  to_be_told_ = true;
-  if (!server_->queue.empty()) return Fate::swallow;
-  replacement_ = news();
-  return Fate::replace;
-}
-
-// ParameterStatus for all that the client does not know.
-std::string PooledMachine::news() {
-  to_be_told_ = false;
-  std::string messages;
-  std::shared_ptr<pool::Reported> reported;
-  for (const auto& [name, value] : server_->reported) {
-    const std::string* told = told_ ? told_->find(name) : nullptr;
-    if (told != nullptr && *told == value) continue;
-    // What the connection has gone back to; the session's own is laid onto it again.
-    if (settings_.is_to_be_set(name, value)) continue;
-    if (!reported) reported = std::make_shared<pool::Reported>(told_ ? *told_ : pool::Reported());
-    reported->set(name, value);
-    wire::append_parameter_status(messages, name, value);
-  }
-  if (reported) {
-    told_ = std::move(reported);
-    client_.update_syntax();
-  }
-  return messages;
-}
-
-// A trigger, say, has set something for its caller.
-void PooledMachine::learn_reported() {
-  // What the server has gone back to is not what was set.
-  if (settings_.server_differs()) return;
-  for (const auto& [name, value] : server_->reported) {
-    const std::string* told = told_ ? told_->find(name) : nullptr;
-    if (told != nullptr && *told != value) settings_.on_set_unseen(name, value);
-  }
-}
-
 void PooledMachine::on_completed(std::string_view tag) {
   if (running_done_ >= running_.size()) return;
   const sql::TextFacts* facts = running_[running_done_].facts.get();

@@ -46,11 +46,15 @@ inline std::string done(std::string_view tag) {
 inline std::string ready(char status = 'I') {
   return msg('Z', std::string(1, status));
 }
-inline std::string failed(std::string_view sqlstate, std::string_view message) {
-  wire::ErrorField fields[] = {{'S', "ERROR"}, {'V', "ERROR"}, {'C', sqlstate}, {'M', message}};
+inline std::string failed(std::string_view sqlstate, std::string_view message,
+                          std::string_view severity = "ERROR") {
+  wire::ErrorField fields[] = {{'S', severity}, {'V', severity}, {'C', sqlstate}, {'M', message}};
   std::string bytes;
   wire::append_error_response(bytes, fields);
   return bytes;
+}
+inline std::string ended(std::string_view sqlstate) {
+  return failed(sqlstate, "terminating connection", "FATAL");
 }
 inline std::string told(std::string_view name, std::string_view value) {
   return msg('S', c(name) + c(value));

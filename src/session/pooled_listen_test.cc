@@ -60,10 +60,7 @@ TEST_F(PooledListen, a_server_that_is_ended_before_it_listens_is_replaced) {
   play.client(query("LISTEN a"));
   answer();
   EXPECT_EQ(play.heard(), query("LISTEN a"));
-  wire::ErrorField fields[] = {{'S', "FATAL"}, {'V', "FATAL"}, {'C', "57P01"}, {'M', "ended"}};
-  std::string fatal;
-  wire::append_error_response(fatal, fields);
-  EXPECT_EQ(play.server(fatal), "");
+  EXPECT_EQ(play.server(ended("57P01")), "");
   ASSERT_TRUE(play.machine.wants_restart());
   play.machine.restart();
   play.machine.detach();
@@ -82,10 +79,7 @@ TEST_F(PooledListen, a_server_that_is_ended_while_it_is_tidied_up_is_nobodys_con
   play.server(done("LISTEN") + ready());
   ASSERT_TRUE(play.machine.has_own_request());
   play.own_request();
-  wire::ErrorField fields[] = {{'S', "FATAL"}, {'V', "FATAL"}, {'C', "57P01"}, {'M', "ended"}};
-  std::string fatal;
-  wire::append_error_response(fatal, fields);
-  EXPECT_EQ(play.server(fatal), "");
+  EXPECT_EQ(play.server(ended("57P01")), "");
   EXPECT_TRUE(play.machine.may_lose_server());
   EXPECT_TRUE(play.machine.listens());
 }

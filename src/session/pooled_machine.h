@@ -282,15 +282,17 @@ class PooledMachine {
   bool is_due() const;
   // After a Sync or Query nothing more is sent before its ReadyForQuery.
   bool awaiting() const { return server_ != nullptr && server_->queue.awaits_ready_last(); }
-  Fate on_parameter_status(std::string_view body);
-  std::string news();
-  void learn_reported();
   void on_completed(std::string_view tag);
   void forget_running();
   void end_running();
   void note_ddl();
   Fate on_ready(wire::TransactionStatus status);
   void take_due(Pieces& out);
+
+  // pooled_reported.cc
+  Fate on_parameter_status(std::string_view body);
+  std::string news();
+  void learn_reported();
 
   // pooled_listen.cc
   bool may_send(const sql::TextFacts& facts);

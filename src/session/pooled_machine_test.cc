@@ -212,14 +212,6 @@ TEST_F(PooledMachineTest, breaks_of_the_protocol_are_noticed_on_both_sides) {
   EXPECT_EQ(b.machine.violation().side, Side::server);
 }
 
-std::string ended(std::string_view sqlstate) {
-  wire::ErrorField fields[] = {
-      {'S', "FATAL"}, {'V', "FATAL"}, {'C', sqlstate}, {'M', "terminating connection"}};
-  std::string bytes;
-  wire::append_error_response(bytes, fields);
-  return bytes;
-}
-
 TEST_F(PooledMachineTest, what_a_server_that_ends_has_not_begun_is_asked_of_another) {
   const std::string unit = parse("s", "insert into t values (1)") + binding("", "s") + execute();
   a.use(*connection);

@@ -27,12 +27,17 @@ class PooledNamesTest : public PooledTest {
     EXPECT_FALSE(play.machine.has_own_request());
     play.leave();
   }
+  // On a connection of which all is known.
+  void read(PooledPlay& play) {
+    connection->unproven = false;
+    play.use(*connection);
+    run(play, kRead, "SELECT 0");
+  }
   // What a session's first query on the connection has in front.
   bool is_wiped_for(PooledPlay& play) {
     play.use(*connection);
     play.client(query("select 1"));
-    bool wiped = play.heard().contains("RESET ALL") || connection->guards_prepared != 0;
-    return wiped;
+    return play.heard().contains("RESET ALL");
   }
 
   pool::Destination destination{nullptr, "db", config::Pool{}, auth::Credentials{}};
@@ -41,9 +46,7 @@ class PooledNamesTest : public PooledTest {
 TEST_F(PooledNamesTest, APlainReadIsBelievedFromTheNextOneOn) {
   read_and_ask(a, kAllPlain + done("SELECT 1") + ready());
   EXPECT_TRUE(connection->unproven) << "it had run before";
-  connection->unproven = false;
-  a.use(*connection);
-  run(a, kRead, "SELECT 0");
+  read(a);
   EXPECT_FALSE(connection->unproven);
   EXPECT_FALSE(a.machine.has_own_request());
   a.leave();
@@ -52,9 +55,7 @@ TEST_F(PooledNamesTest, APlainReadIsBelievedFromTheNextOneOn) {
 
 TEST_F(PooledNamesTest, AViewIsNot) {
   read_and_ask(a, kViewT + done("SELECT 1") + ready());
-  connection->unproven = false;
-  a.use(*connection);
-  run(a, kRead, "SELECT 0");
+  read(a);
   EXPECT_TRUE(connection->unproven);
   EXPECT_FALSE(a.machine.has_own_request()) << "it is known";
   a.leave();
@@ -63,9 +64,7 @@ TEST_F(PooledNamesTest, AViewIsNot) {
 
 TEST_F(PooledNamesTest, AQuestionThatFailsIsNobodysConcern) {
   read_and_ask(a, failed("42501", "permission denied") + ready());
-  connection->unproven = false;
-  a.use(*connection);
-  run(a, kRead, "SELECT 0");
+  read(a);
   EXPECT_TRUE(connection->unproven);
   EXPECT_FALSE(a.machine.has_own_request()) << "not so soon again";
   a.leave();
@@ -76,10 +75,7 @@ TEST_F(PooledNamesTest, AServerThatIsEndedMeanwhileIsNobodysConcern) {
   run(a, kRead, "SELECT 0");
   EXPECT_TRUE(a.machine.may_lose_server());
   a.own_request();
-  wire::ErrorField fields[] = {{'S', "FATAL"}, {'V', "FATAL"}, {'C', "57P01"}, {'M', "ended"}};
-  std::string fatal;
-  wire::append_error_response(fatal, fields);
-  EXPECT_EQ(a.server(fatal), "");
+  EXPECT_EQ(a.server(ended("57P01")), "");
   EXPECT_FALSE(a.machine.may_leave());
   EXPECT_TRUE(a.machine.may_lose_server());
 }
@@ -87,9 +83,7 @@ TEST_F(PooledNamesTest, AServerThatIsEndedMeanwhileIsNobodysConcern) {
 TEST_F(PooledNamesTest, AnAnswerInPiecesIsOneToo) {
   a.every = 1;
   read_and_ask(a, kAllPlain + done("SELECT 1") + ready());
-  connection->unproven = false;
-  a.use(*connection);
-  run(a, kRead, "SELECT 0");
+  read(a);
   EXPECT_FALSE(connection->unproven);
 }
 
@@ -123,9 +117,7 @@ TEST_F(PooledNamesTest, WhoVanishesWhileDefinitionsChangeLeavesNoDoubtBehind) {
     c.client(query("drop table u"));
   }
   read_and_ask(a, kAllPlain + done("SELECT 1") + ready());
-  connection->unproven = false;
-  a.use(*connection);
-  run(a, kRead, "SELECT 0");
+  read(a);
   EXPECT_FALSE(connection->unproven);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/split.h"
 #include "base/text.h"
 #include "sql/functions.h"
 #include "sql/identifier.h"
@@ -15,11 +16,6 @@ namespace trunkline::sql {
 namespace {
 
 constexpr std::string_view kPgTemp = "pg_temp";
-
-bool is_plain_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '$';
-}
 
 bool names_temp(std::string_view name) {
   return name == kPgTemp || name.starts_with("pg_temp_") || name.starts_with("pg_toast_temp_");
@@ -106,16 +102,14 @@ void SuspicionWatch::on_name(const Token& token) {
 void SuspicionWatch::collect_name(bool unquoted) {
   if (!names_all_ || (unquoted && keyword_class(name_) == KeywordClass::reserved)) return;
   // A quoted "null" would be no name in an array.
-  if (name_.empty() || name_ == "null" || !std::ranges::all_of(name_, is_plain_letter) ||
+  if (name_ == "null" || !is_plain_setting_name(name_) ||
       names_.size() + name_.size() >= kNamesBytesMax) {
     names_all_ = false;
     return;
   }
-  for (std::string_view rest = names_; !rest.empty();) {
-    std::string_view each = rest.substr(0, rest.find(','));
-    if (each == name_) return;
-    rest.remove_prefix(std::min(rest.size(), each.size() + 1));
-  }
+  bool is_known = false;
+  for_each_item(names_, [&](std::string_view each) { is_known |= each == name_; });
+  if (is_known) return;
   if (!names_.empty()) names_ += ',';
   names_ += name_;
 }
