@@ -193,7 +193,8 @@ def test_timeouts_follow_a_reload(pooled, session):
         except WireError:
             return False
 
-    wait_until(lasts, "the worker has heard of the reload", 5)
+    # From the next checkout on: until the cancel has arrived, the session keeps its connection.
+    wait_until(lasts, "the session has had another checkout", 5)
 
 
 def test_statement_mode_refuses_blocks(pooled, session):
