@@ -22,8 +22,14 @@ void must(bool holds) {
 }
 
 struct Story final : StatementSink {
-  void on_statement(Statement&& statement) override { statements.push_back(std::move(statement)); }
+  // The facts of a text keep the names of all its statements in one place.
+  void on_statement(Statement&& statement) override {
+    if (!statements.empty()) names += ',';
+    names += std::exchange(statement.names, {});
+    statements.push_back(std::move(statement));
+  }
   std::vector<Statement> statements;
+  std::string names;
   Lexer::Outcome outcome{};
 };
 
@@ -103,6 +109,7 @@ void check_whole(const Story& story, std::string_view text, Syntax syntax) {
     must(facts->kinds() == kinds && facts->suspicions() == suspicions);
   }
   must(!facts->is_plain() || facts->is_plain(Suspicion::opaque));
+  must(facts->names().empty() || (facts->is_plain() && facts->names() == story.names));
 }
 
 }  // namespace
@@ -117,6 +124,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t every : {size_t{1}, size_t{2}, size_t{5}}) {
     Story pieces = scan(text, syntax, every);
     must(pieces.statements == whole.statements && pieces.outcome == whole.outcome);
+    must(pieces.names == whole.names);
   }
   static FactsCache cache({.bytes = size_t{64} << 10}, 42);
   must(std::ranges::equal(cache.get(text, syntax)->statements(),
