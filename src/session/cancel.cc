@@ -51,7 +51,7 @@ io::Task<Error> Session::forward_cancel(CancelRequest request) {
 // by: with one server the request is its; with more it could hit the wrong one, and is dropped.
 io::Task<CancelOutcome> Session::pass_cancel_through(CancelRequest request) {
   constexpr Duration kCancelMax = 10s;
-  upstream::UpstreamPtr only = snapshot_->upstreams->only();
+  upstream::UpstreamPtr only = login_->snapshot->upstreams->only();
   if (only == nullptr) co_return CancelOutcome::passthrough_dropped;
   Result<> sent = co_await upstream::cancel(
       only, {request.process_id, std::move(request.key)}, environment_.loop,

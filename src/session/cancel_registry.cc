@@ -43,33 +43,31 @@ server::CancelKey CancelRegistry::issue(Target target, bool long_key) {
   }
 }
 
-std::optional<CancelRegistry::Place> CancelRegistry::place_of(uint32_t process_id,
-                                                              std::string_view key) const {
+CancelRegistry::Place CancelRegistry::place_of(uint32_t process_id, std::string_view key) const {
   wire::CancelRequest request{.process_id = process_id, .key = key};
   if (auto short_key = wire::ShortCancelKey::from(request)) {
-    return Place{.is_long = false, .id = short_key->hash_key()};
+    return {short_key->hash_key(), process_id, Place::Kind::of_key};
   }
   auto long_key = wire::LongCancelKey::decode(request, mac_key_);
-  if (!long_key || long_key->node != node_id_ || long_key->epoch != epoch_) return std::nullopt;
-  return Place{.is_long = true, .id = long_key->session};
+  if (!long_key || long_key->node != node_id_ || long_key->epoch != epoch_) return {};
+  return {long_key->session, process_id, Place::Kind::of_session};
 }
 
 std::optional<CancelRegistry::Target> CancelRegistry::find(uint32_t process_id,
                                                            std::string_view key) const {
-  std::optional<Place> place = place_of(process_id, key);
-  if (!place) return std::nullopt;
-  Shard& in = shard(place->is_long ? by_session_ : by_key_, place->id);
+  Place place = place_of(process_id, key);
+  if (place.kind == Place::Kind::none) return std::nullopt;
+  Shard& in = shard(place);
   std::lock_guard lock(in.mutex);
-  auto found = in.targets.find(place->id);
+  auto found = in.targets.find(place.id);
   return found == in.targets.end() ? std::nullopt : std::optional(found->second);
 }
 
-void CancelRegistry::withdraw(const server::CancelKey& key) {
-  std::optional<Place> place = place_of(key.process_id, key.secret);
-  if (!place) return;
-  Shard& in = shard(place->is_long ? by_session_ : by_key_, place->id);
+void CancelRegistry::withdraw(const Place& place) {
+  if (place.kind == Place::Kind::none) return;
+  Shard& in = shard(place);
   std::lock_guard lock(in.mutex);
-  in.targets.erase(place->id);
+  in.targets.erase(place.id);
 }
 
 size_t CancelRegistry::size() const {

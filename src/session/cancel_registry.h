@@ -1,11 +1,11 @@
 #pragma once
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 
 #include "base/secret.h"
 #include "server/cancel.h"
@@ -28,8 +28,20 @@ class CancelRegistry {
 
   CancelRegistry(uint16_t node_id, Secret mac_key);
 
+  // What a key is filed under: all that its session has to keep of it.
+  struct Place {
+    enum class Kind : uint8_t { none, of_key, of_session };  // by what it is found
+
+    uint64_t id = 0;
+    uint32_t process_id = 0;
+    Kind kind = Kind::none;
+  };
+
   server::CancelKey issue(Target target, bool long_key);
-  void withdraw(const server::CancelKey& key);
+  Place place_of(const server::CancelKey& key) const {
+    return place_of(key.process_id, key.secret);
+  }
+  void withdraw(const Place& place);
   std::optional<Target> find(uint32_t process_id, std::string_view key) const;
   size_t size() const;
 
@@ -37,16 +49,15 @@ class CancelRegistry {
   static constexpr size_t kShards = 16;
   struct Shard {
     mutable std::mutex mutex;
-    std::unordered_map<uint64_t, Target> targets;
+    boost::unordered_flat_map<uint64_t, Target> targets;
   };
   using Table = std::array<Shard, kShards>;
 
-  // What the key is filed under, when it can be one of ours.
-  struct Place {
-    bool is_long;
-    uint64_t id;
-  };
-  std::optional<Place> place_of(uint32_t process_id, std::string_view key) const;
+  // Of `Kind::none`: it cannot be one of ours.
+  Place place_of(uint32_t process_id, std::string_view key) const;
+  Shard& shard(const Place& place) const {
+    return shard(place.kind == Place::Kind::of_session ? by_session_ : by_key_, place.id);
+  }
   static Shard& shard(Table& table, uint64_t id) { return table[(id * 0x9e3779b97f4a7c15) >> 60]; }
 
   const uint16_t node_id_;

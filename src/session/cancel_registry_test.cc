@@ -51,14 +51,16 @@ TEST(CancelRegistryTest, AWithdrawnKeyFindsNothing) {
   for (bool is_long : {false, true}) {
     server::CancelKey key = registry.issue({.worker = 1, .session = 10}, is_long);
     server::CancelKey other = registry.issue({.worker = 1, .session = 11}, is_long);
-    registry.withdraw(key);
+    registry.withdraw(registry.place_of(key));
     EXPECT_FALSE(registry.find(key));
     expect_target(registry.find(other), 1, 11);
-    registry.withdraw(key);
-    registry.withdraw(other);
+    registry.withdraw(registry.place_of(key));
+    registry.withdraw(registry.place_of(other));
     EXPECT_EQ(registry.size(), 0);
   }
-  registry.withdraw({.process_id = 1, .secret = "?"});
+  CancelRegistry::Place none = registry.place_of({.process_id = 1, .secret = "?"});
+  EXPECT_EQ(none.kind, CancelRegistry::Place::Kind::none);
+  registry.withdraw(none);
 }
 
 TEST(CancelRegistryTest, AKeyWithAnyBitChangedFindsNothing) {
@@ -123,7 +125,7 @@ TEST(CancelRegistryTest, ManyThreadsIssueFindAndWithdraw) {
       }
       for (uint32_t i = 0; i < kSessions; ++i) {
         expect_target(registry.find(keys[i]), worker, worker * kSessions + i);
-        if (i % 4 != 0) registry.withdraw(keys[i]);
+        if (i % 4 != 0) registry.withdraw(registry.place_of(keys[i]));
       }
     });
   }

@@ -9,7 +9,7 @@ Session::Connected::Connected(Session& of, const route::Decision& decision,
       server(std::move(connection)),
       server_count(std::move(counted)),
       machine(inspect, counters(), server_count, listener()),
-      relay(of.client_, server.stream, machine, of.waiter_, of.environment_.slab, cells) {}
+      relay(of.client_, server.stream, machine, of.waiter_, of.environment_.slab, cells()) {}
 
 void Session::Connected::cancel(std::move_only_function<void(bool sent)> done) {
   if (server.cancel_key.secret.empty()) return done(false);

@@ -58,7 +58,7 @@ route::Facts Session::route_facts() const {
 }
 
 io::Task<Result<>> Session::log_in() {
-  Instant deadline = began_ + snapshot_->login_timeout;
+  Instant deadline = began_ + login_->snapshot->login_timeout;
   FirstRequest request = co_await greet(client_, peer_, *listener_, environment_, deadline);
   sni_ = client_.sni();
   Result<> result;
@@ -71,7 +71,7 @@ io::Task<Result<>> Session::log_in() {
   } else {
     result = fail(std::move(std::get<NoRequest>(request).error));
   }
-  snapshot_.reset();
+  login_->snapshot.reset();
   co_return std::move(result);
 }
 
@@ -110,15 +110,15 @@ Result<> Session::check_startup(const wire::StartupPacket& packet) const {
 }
 
 io::Task<Result<>> Session::start(StartupRequest request) {
-  login_counts_ = std::make_unique<LoginCounts>();
-  login_counts_->on_client_message(request.packet_bytes);
-  Instant deadline = began_ + snapshot_->login_timeout;
+  login_->counts.emplace();
+  login_->counts->on_client_message(request.packet_bytes);
+  Instant deadline = began_ + login_->snapshot->login_timeout;
   wire::Negotiation negotiation = wire::negotiate(request.packet);
   if (negotiation.must_answer) {
     std::string answer;
     wire::append_negotiate_protocol_version(answer, negotiation.version(),
                                             request.packet.protocol_options);
-    login_counts_->bytes_to_client += answer.size();
+    login_->counts->bytes_to_client += answer.size();
     if (co_await tls::send_all(client_, std::move(answer), deadline) != 0)
       co_return fail(client_lost());
   }
@@ -131,7 +131,7 @@ io::Task<Result<>> Session::start(StartupRequest request) {
 
   route::Facts facts = route_facts();
   if (Result<> allowed = hooks_->startup({.id = id_, .client = facts}); !allowed) co_return allowed;
-  route::Decision decision = co_await snapshot_->routes->route(facts);
+  route::Decision decision = co_await login_->snapshot->routes->route(facts);
   attribute_login(decision, false);
   if (decision.kind == route::Decision::Kind::forward &&
       decision.route->auth == config::AuthMode::relay) {
@@ -152,7 +152,7 @@ Result<> Session::check_decision(const route::Decision& decision, const route::F
 }
 
 Result<> Session::enter_route(const route::Decision& decision, const route::Facts& facts) {
-  route_ = decision.route;
+  login_->route = decision.route;
   Result<> entered =
       environment_.process.limits.enter(ticket_, {.route = decision.route->name,
                                                   .route_max = decision.route->max_clients,
@@ -164,7 +164,7 @@ Result<> Session::enter_route(const route::Decision& decision, const route::Fact
 
 io::Task<Result<>> Session::start_terminated(StartupRequest& request,
                                              const route::Decision& decision) {
-  Instant deadline = began_ + snapshot_->login_timeout;
+  Instant deadline = began_ + login_->snapshot->login_timeout;
   wire::MessageBuffer input(wire::kClientLoginRules, wire::kPasswordLengthMax);
   input.append(std::exchange(request.early, Secret()).reveal());
   ClientFacts client{.stream = client_,
@@ -172,15 +172,15 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
                      .startup = request.packet,
                      .is_unix = listener_->is_unix,
                      .decision = decision};
-  Result<AuthenticatedClient> authenticated =
-      co_await authenticate(client, input, *snapshot_, environment_, *login_counts_, deadline);
+  Result<AuthenticatedClient> authenticated = co_await authenticate(
+      client, input, *login_->snapshot, environment_, *login_->counts, deadline);
   if (!authenticated) co_return fail(std::move(authenticated.error()));
   // From here on an error is one of the session, not of the login: PostgreSQL shows it behind
   // AuthenticationOk.
   if (!authenticated->sasl_final.empty()) {
-    wire::append_authentication_sasl_final(before_error_, authenticated->sasl_final);
+    wire::append_authentication_sasl_final(login_->before_error, authenticated->sasl_final);
   }
-  wire::append_authentication_ok(before_error_);
+  wire::append_authentication_ok(login_->before_error);
 
   route::Facts facts = route_facts();
   std::string_view method = config::to_word(authenticated->method);
@@ -192,7 +192,7 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   if (Result<> entered = enter_route(decision, facts); !entered) co_return entered;
 
   auth::Credentials credentials =
-      server_credentials(decision, *snapshot_, std::move(authenticated->credentials));
+      server_credentials(decision, *login_->snapshot, std::move(authenticated->credentials));
   bool pooled = decision.route->pool.mode != config::PoolMode::none &&
                 request.packet.replication == wire::ReplicationMode::none;
   std::string early = input.take_rest();
@@ -226,7 +226,7 @@ io::Task<Result<>> Session::start_connected(Start start) {
   Instant connect_began = environment_.loop.now();
   auto server = co_await while_client_stays(
       upstream::log_in(decision.upstream, context, login, environment_.process.resolver,
-                       began_ + snapshot_->login_timeout),
+                       began_ + login_->snapshot->login_timeout),
       !start.early.empty());
   count_server_tls(decision, tls);
   if (!server) co_return fail(std::move(server.error()));
@@ -236,7 +236,7 @@ io::Task<Result<>> Session::start_connected(Start start) {
   connected.place = std::move(start.place);
   connected.early->of_client = std::move(start.early);
   connected.early->of_server = std::move((*server)->early);
-  std::string greeting = std::exchange(before_error_, {}) + (*server)->greeting;
+  std::string greeting = std::exchange(login_->before_error, {}) + (*server)->greeting;
   co_return co_await open_session(std::move(greeting), start.packet, start.method);
 }
 
@@ -258,8 +258,8 @@ Result<> Session::refused_by_server(server::Refusal refusal) {
 
 server::LoginContext Session::login_context() const {
   server::LoginContext context = environment_.login_context();
-  context.message_bytes_max = snapshot_->max_message_bytes;  // of its own time
-  if (login_counts_) context.tally = &login_counts_->from_servers;
+  context.message_bytes_max = login_->snapshot->max_message_bytes;  // of its own time
+  if (login_->counts) context.tally = &login_->counts->from_servers;
   return context;
 }
 
@@ -271,7 +271,7 @@ Session::Connected& Session::connect_relay(const route::Decision& decision,
                                                std::move(counted), inspect);
   Connected& made = *connected;
   serving_ = std::move(connected);
-  observe::record(serving_->cells + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
+  observe::record(serving_->cells() + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
                   environment_.loop.now() - connect_began);
   return made;
 }
@@ -280,14 +280,15 @@ Session::Connected& Session::connect_relay(const route::Decision& decision,
 io::Task<Result<>> Session::open_session(std::string greeting, const wire::StartupPacket& packet,
                                          std::string_view method) {
   CancelRegistry::Target target{.worker = environment_.worker, .session = id_};
-  server::CancelKey& key = serving_->own_key;
-  key = environment_.process.cancels.issue(target, wire::negotiate(packet).long_cancel_key());
+  CancelRegistry& cancels = environment_.process.cancels;
+  server::CancelKey key = cancels.issue(target, wire::negotiate(packet).long_cancel_key());
+  serving_->own_key = cancels.place_of(key);
   wire::append_backend_key_data(greeting, key.process_id, key.secret);
   wire::append_ready_for_query(greeting, wire::TransactionStatus::idle);
   client_.wipe_plaintext(false);
-  login_counts_->bytes_to_client += greeting.size();
+  login_->counts->bytes_to_client += greeting.size();
   count_login();
-  Instant deadline = began_ + snapshot_->login_timeout;
+  Instant deadline = began_ + login_->snapshot->login_timeout;
   if (co_await tls::send_all(client_, std::move(greeting), deadline) != 0)
     co_return fail(client_lost());
 
@@ -309,7 +310,8 @@ void Session::count_handshake(const wire::StartupPacket& packet) {
 void Session::record_login(std::string_view method, policy::Encryption encryption) {
   serving_->stats.on_session_start(encryption);
   Duration duration = environment_.loop.now() - began_;
-  observe::record(serving_->cells + RouteCells::kLoginSeconds, observe::kLatencyBuckets, duration);
+  observe::record(serving_->cells() + RouteCells::kLoginSeconds, observe::kLatencyBuckets,
+                  duration);
   if (!observe::log_enabled(observe::Level::info)) return;
   observe::log(observe::Level::info, "session opened",
                {{"session", id_},

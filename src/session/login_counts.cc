@@ -24,21 +24,22 @@ bool is_configured(const route::Decision& decision, const upstream::Set& upstrea
 // is made from their words has counters when they have proven who they are, or a server was there.
 void Session::attribute_login(const route::Decision& decision, bool proven) {
   if (decision.kind != route::Decision::Kind::forward) return;
-  if (!proven && !is_configured(decision, *snapshot_->upstreams)) return;
-  login_counts_->route = decision.route;
-  login_counts_->upstream = decision.upstream;
+  if (!proven && !is_configured(decision, *login_->snapshot->upstreams)) return;
+  login_->counts->route = decision.route;
+  login_->counts->upstream = decision.upstream;
 }
 
 // Once: when the last of it is about to go to the client.
 void Session::count_login() {
-  std::unique_ptr<LoginCounts> counts = std::move(login_counts_);
+  if (!login_) return;
+  std::optional<LoginCounts> counts = std::exchange(login_->counts, std::nullopt);
   if (!counts || !counts->route) return;
   bool is_open = serving_ && serving_->use->route == counts->route &&
                  serving_->use->upstream == counts->upstream;
   if (is_open) {
     serving_->stats.on_login(counts->client_messages, counts->from_servers);
-    serving_->cells[RouteCells::kBytesFromClients].add(counts->bytes_from_client);
-    serving_->cells[RouteCells::kBytesToClients].add(counts->bytes_to_client);
+    serving_->cells()[RouteCells::kBytesFromClients].add(counts->bytes_from_client);
+    serving_->cells()[RouteCells::kBytesToClients].add(counts->bytes_to_client);
     return;
   }
   std::vector<std::string> labels = {counts->route->name, counts->upstream->name()};

@@ -24,7 +24,7 @@ Error unheard(Error error) {
 }  // namespace
 
 io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
-  Instant deadline = began_ + snapshot_->login_timeout;
+  Instant deadline = began_ + login_->snapshot->login_timeout;
   sni_ = request.hello.sni;
   environment_.metrics.count_handshake("sni", sni_.empty() ? "no" : "yes");
   environment_.metrics.count_handshake("alpn", request.hello.alpn.empty() ? "no" : "yes");
@@ -33,7 +33,7 @@ io::Task<Result<>> Session::pass_through(PassthroughRequest request) {
   route::Facts facts = route_facts();
   if (Result<> allowed = hooks_->startup({.id = id_, .client = facts}); !allowed)
     co_return fail(unheard(allowed.error()));
-  route::Decision decision = co_await snapshot_->routes->route(facts);
+  route::Decision decision = co_await login_->snapshot->routes->route(facts);
   if (Result<> routed = check_decision(decision, facts); !routed)
     co_return fail(unheard(routed.error()));
   if (Result<> entered = enter_route(decision, facts); !entered)

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "pool/greetings.h"
@@ -35,6 +36,7 @@ struct Session::Pooled final : Serving, Listening, pool::Hearer, PooledRelay::Ca
   }
   std::string server_address() const override { return ""; }
 
+  std::optional<uint32_t> go_on(uint32_t woken);
   PooledRelay& wake_up();
   void rest();
   void send_cancel(const server::Connection& server) override;
@@ -52,8 +54,7 @@ struct Session::Pooled final : Serving, Listening, pool::Hearer, PooledRelay::Ca
 
   PooledClient own;
   PoolUse pool;
-  PooledRelays::PlacePtr active;                     // null: at rest
-  std::unique_ptr<Error> end_asked;                  // while at rest
+  PooledRelays::Place* active = nullptr;             // at rest
   std::unique_ptr<pool::Subscription> subscription;  // from the first LISTEN on
   // For what ends later than the session; null until there is any.
   std::shared_ptr<Pooled*> self;

@@ -26,10 +26,11 @@ constexpr size_t kPiecesOfOne = 4;
 
 }  // namespace
 
-PooledMachine::PooledMachine(PooledClient& client, Buffers& buffers, RelayCounters counters,
-                             RelayEvents* events, StatementCache& cache)
+PooledMachine::PooledMachine(PooledClient& client, const PooledClient::Identity& identity,
+                             Buffers& buffers, RelayCounters counters, RelayEvents* events,
+                             StatementCache& cache)
     : client_(client),
-      identity_(client.identity),
+      identity_(identity),
       tally_(counters, events),
       cache_(cache),
       settings_(client.settings),

@@ -1,16 +1,15 @@
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
-#include "base/short_string.h"
 #include "observe/metrics.h"
 #include "pool/pin_places.h"
 #include "pool/reported.h"
 #include "pool/settings.h"
 #include "pool/statements.h"
+#include "session/client_statements.h"
 #include "session/notifications.h"
 #include "session/pins.h"
 #include "session/session_settings.h"
@@ -18,17 +17,12 @@
 
 namespace trunkline::session {
 
-// The prepared statements of a session, by the client's names. One allocation for all of them: what
-// they are is shared by all who have prepared the same.
-using ClientStatements = boost::unordered_flat_map<ShortString, pool::StatementPtr,
-                                                   ShortString::Hash, ShortString::Equal>;
-
 // What a session of a pool keeps while it rests: what is its client's own, and nothing of what only
 // requests under way need, see `PooledMachine`. Plain data of the session; its worker's thread.
 struct PooledClient {
+  // Who it is to its pool: told anew to each machine it wakes up with.
   struct Identity {
     uint32_t session;
-    uint64_t generation = 0;      // of the pool's connections when it began
     bool keeps_connection;        // `pool.mode: session`
     bool refuses_blocks = false;  // `pool.mode: statement`
     Pins rejects = {};            // `pool.unmovable_state`
@@ -41,8 +35,8 @@ struct PooledClient {
     const uint32_t* process_id = nullptr;
   };
 
-  PooledClient(Identity who, pool::SettingsPtr startup, pool::ReportedPtr told_at_login)
-      : identity(who), settings(std::move(startup)), told(std::move(told_at_login)) {
+  PooledClient(uint64_t began_with, pool::SettingsPtr startup, pool::ReportedPtr told_at_login)
+      : generation(began_with), settings(std::move(startup)), told(std::move(told_at_login)) {
     update_syntax();
   }
 
@@ -58,7 +52,7 @@ struct PooledClient {
     if (notifications) notifications->on_answer(ticket, hears);
   }
 
-  Identity identity;
+  uint64_t generation;  // of the pool's connections when it began
   sql::Syntax syntax;
   bool has_had_temporary = false;  // objects
   SessionSettings settings;

@@ -41,6 +41,7 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
   pool::StatementPtr statement;
   if (front.is_whole()) {
     statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax_);
+    settings_.share_meaning(statement->settings);
     if (std::optional<Error> refused = refusal_to_parse(*statement->facts)) [[unlikely]]
       return refuse_parse(*refused, input, out);
   } else {
@@ -93,7 +94,7 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
     is_known = may_restart_ && !has_asked_;
     if (is_known) describe_known(known, out);
   }
-  statements_[name] = statement;
+  statements_.set(name, statement);
   changes_.push_back({.name = std::move(name), .made = is_known ? nullptr : statement});
   if (is_known) {
     ask(Request::parse, ResponseQueue::kByProxy);
@@ -200,9 +201,8 @@ PooledMachine::Verdict PooledMachine::on_close(std::string_view& input, Pieces& 
   pool::StatementPtr before;
   if (name.empty()) {
     before = std::exchange(unnamed_, nullptr);
-  } else if (auto found = statements_.find(name); found != statements_.end()) {
-    before = std::move(found->second);
-    statements_.erase(found);
+  } else {
+    before = statements_.take(name);
   }
   changes_.push_back({.name = std::move(name), .before = std::move(before)});
   ask(Request::close, ResponseQueue::kByProxy);

@@ -88,9 +88,11 @@ class PooledPlay {
                                           .listening = listening,
                                           .process_id = process_id},
                    std::move(startup)) {}
-  explicit PooledPlay(PooledClient::Identity identity, pool::SettingsPtr startup = nullptr)
-      : own(identity, std::move(startup), nullptr),
-        machine(own, buffers, metrics.counters(), nullptr, cache) {}
+  explicit PooledPlay(PooledClient::Identity who, pool::SettingsPtr startup = nullptr,
+                      uint64_t generation = 0)
+      : identity(who),
+        own(generation, std::move(startup), nullptr),
+        machine(own, identity, buffers, metrics.counters(), nullptr, cache) {}
 
   static std::unique_ptr<pool::Connection> connection(TestMetrics& metrics) {
     auto made = std::make_unique<pool::Connection>();
@@ -109,7 +111,7 @@ class PooledPlay {
   // What a session that rests keeps is enough for the machine it wakes up with.
   void rest() {
     std::destroy_at(&machine);
-    std::construct_at(&machine, own, buffers, metrics.counters(), nullptr, cache);
+    std::construct_at(&machine, own, identity, buffers, metrics.counters(), nullptr, cache);
     machine.set_query_limit(query_limit);
   }
   void limit_queries(QueryLimit& limit) {
@@ -166,6 +168,7 @@ class PooledPlay {
 
   TestMetrics metrics;
   StatementCache cache;
+  PooledClient::Identity identity;
   PooledClient own;
   PooledMachine::Buffers buffers;
   QueryLimit* query_limit = nullptr;

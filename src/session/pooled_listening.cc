@@ -27,7 +27,7 @@ void Session::Pooled::taken(size_t bytes) {
 }
 
 void Session::Pooled::on_notification(pool::NotificationPtr notification) {
-  cells[RouteCells::kBytesToClients].add(notification->message.size());
+  cells()[RouteCells::kBytesToClients].add(notification->message.size());
   own.on_notification(std::move(notification), active && active->relay->unit_open());
   session.waiter_.raise(wake::kMail);
 }

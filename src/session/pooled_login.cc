@@ -114,7 +114,7 @@ io::Task<Result<bool>> Session::start_pooled(const wire::StartupPacket& packet,
       pool->destination().greetings().find(*settings);
   if (!greeting) {
     auto learnt = co_await learn_greeting(pool, std::move(*settings), !early.empty(),
-                                          began_ + snapshot_->login_timeout);
+                                          began_ + login_->snapshot->login_timeout);
     if (!learnt) {
       if (needs_own_connection(learnt.error())) co_return false;
       co_return fail(std::move(refused_by_server(std::move(learnt.error())).error()));
@@ -123,7 +123,7 @@ io::Task<Result<bool>> Session::start_pooled(const wire::StartupPacket& packet,
   }
   serving_ =
       std::make_unique<Pooled>(*this, decision, std::move(pool), *greeting, std::move(early));
-  std::string words = std::exchange(before_error_, {}) + *greeting->messages;
+  std::string words = std::exchange(login_->before_error, {}) + *greeting->messages;
   Result<> opened = co_await open_session(std::move(words), packet, method);
   if (!opened) co_return fail(std::move(opened.error()));
   co_return true;
@@ -132,8 +132,8 @@ io::Task<Result<bool>> Session::start_pooled(const wire::StartupPacket& packet,
 // Room for a connection of this client's own, which counts in the pool as the others do.
 io::Task<Result<pool::Place>> Session::take_place(pool::PoolPtr pool, bool has_asked) {
   Checkout checkout(std::move(pool), environment_.desk, environment_.loop);
-  auto taken = co_await while_client_stays(checkout.take_place(began_ + snapshot_->login_timeout),
-                                           has_asked);
+  auto taken = co_await while_client_stays(
+      checkout.take_place(began_ + login_->snapshot->login_timeout), has_asked);
   if (!taken) co_return fail(std::move(taken.error()));
   if (!*taken) co_return fail(std::move(refused_by_server(std::move(taken->error())).error()));
   co_return std::move(**taken);

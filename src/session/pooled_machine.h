@@ -79,8 +79,8 @@ class PooledMachine {
     std::vector<std::string> named = {};
   };
 
-  PooledMachine(PooledClient& client, Buffers& buffers, RelayCounters counters, RelayEvents* events,
-                StatementCache& cache);
+  PooledMachine(PooledClient& client, const PooledClient::Identity& identity, Buffers& buffers,
+                RelayCounters counters, RelayEvents* events, StatementCache& cache);
   ~PooledMachine();
   PooledMachine(const PooledMachine&) = delete;
   PooledMachine& operator=(const PooledMachine&) = delete;
@@ -125,7 +125,7 @@ class PooledMachine {
 
   // Those of another pool from here on; nothing is pinned.
   void move_to(pool::PinPlaces& places, observe::Cell* cells, uint64_t generation) {
-    identity_.generation = generation;
+    client_.generation = generation;
     identity_.pin_places = &places;
     identity_.pool_cells = cells;
   }
@@ -330,7 +330,7 @@ class PooledMachine {
   void forget_names_question();
 
   PooledClient& client_;
-  PooledClient::Identity& identity_;
+  PooledClient::Identity identity_;
   RelayTally tally_;
   StatementCache& cache_;
   FrontReader reader_;

@@ -39,6 +39,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
     observe::Cell* cells;  // of `kRouteMetrics`
     PoolUse& use;
     PooledClient& own;
+    PooledClient::Identity identity;
     RelayCounters counters;
     RelayEvents* events;
     StatementCache& statements;

@@ -137,7 +137,7 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   // What is pinned is lost with the connection.
   may_restart_ = pins_.none() && !suspected_ && notifications_ == nullptr;
   if (may_restart_) unnamed_before_ = unnamed_;
-  if (server_->generation > identity_.generation) [[unlikely]]
+  if (server_->generation > client_.generation) [[unlikely]]
     keep_defaults();
   bool foreign = server_->last_session != identity_.session;
   bool cleanse = (foreign && server_->unproven) || settings_.server_differs();
@@ -154,7 +154,7 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
 
 // The connection was started later than the session, and ALTER ROLE may have come in between.
 void PooledMachine::keep_defaults() {
-  uint64_t before = std::exchange(identity_.generation, server_->generation);
+  uint64_t before = std::exchange(client_.generation, server_->generation);
   if (server_->destination == nullptr) return;
   pool::Settings changed =
       server_->destination->defaults().changed_between(before, server_->generation);

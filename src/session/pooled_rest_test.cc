@@ -113,14 +113,51 @@ TEST_F(PooledRest, listens_and_is_told_when_it_wakes_up) {
   EXPECT_TRUE(play.machine.rests());
 }
 
-TEST_F(PooledRest, spare_relays_are_bounded) {
+class Relays : public testing::Test {
+ protected:
+  void take(size_t count) {
+    for (size_t i = 0; i < count; ++i) taken.push_back(relays.take());
+  }
+  void give_all_back() {
+    for (PooledRelays::Place* each : taken) relays.give_back(each);
+    taken.clear();
+  }
+
   PooledRelays relays;
-  std::vector<PooledRelays::PlacePtr> taken;
-  for (size_t i = 0; i < PooledRelays::kSpareMax + 10; ++i) taken.push_back(relays.take());
-  for (PooledRelays::PlacePtr& each : taken) relays.give_back(std::move(each));
-  EXPECT_EQ(relays.spare(), PooledRelays::kSpareMax);
-  taken[0] = relays.take();
-  EXPECT_EQ(relays.spare(), PooledRelays::kSpareMax - 1);
+  std::vector<PooledRelays::Place*> taken;
+};
+
+TEST_F(Relays, those_that_are_spare_are_taken_first) {
+  take(3);
+  PooledRelays::Place* last = taken.back();
+  relays.give_back(last);
+  EXPECT_EQ(relays.spare(), 1u);
+  EXPECT_EQ(relays.take(), last);
+  EXPECT_EQ(relays.spare(), 0u);
+  give_all_back();
+}
+
+TEST_F(Relays, what_many_have_needed_at_once_goes_back_to_the_system) {
+  take(1000);
+  EXPECT_GE(relays.bytes(), 1000 * sizeof(PooledRelays::Place));
+  give_all_back();
+  EXPECT_GE(relays.spare(), PooledRelays::kSpareMax);
+  EXPECT_LT(relays.spare(), PooledRelays::kSpareMax + PooledRelays::places_of_block());
+}
+
+TEST_F(Relays, a_block_that_is_in_use_stays_and_is_filled_again) {
+  take(10 * PooledRelays::places_of_block());
+  std::vector<PooledRelays::Place*> all = std::exchange(taken, {});
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (i % PooledRelays::places_of_block() != 0) relays.give_back(all[i]);
+  }
+  size_t bytes = relays.bytes();
+  EXPECT_EQ(bytes, 10 * PooledRelays::kBlockBytes);
+  take(all.size() - 10);
+  EXPECT_EQ(relays.bytes(), bytes);
+  EXPECT_EQ(relays.spare(), 0u);
+  for (size_t i = 0; i < all.size(); i += PooledRelays::places_of_block()) taken.push_back(all[i]);
+  give_all_back();
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ void PooledMachine::on_step_completed() {
   if (step == nullptr) return;
   ++current->done;
   if (step->kind == Rewriting::Step::Kind::prepares) {
-    statements_[step->name] = step->statement;
+    statements_.set(step->name, step->statement);
   } else {
     statements_.erase(step->name);
     server_->statements.was_dropped(step->number);

@@ -227,7 +227,7 @@ TEST_F(PooledSettings, a_session_keeps_the_defaults_it_began_with) {
   began_before.client(query("select 1"));
   auto wanted = settings_of({{"work_mem", "1MB"}, {"datestyle", "ISO, MDY"}});
   EXPECT_EQ(began_before.heard(), guard(wanted) + query("select 1"));
-  PooledPlay later{PooledClient::Identity{.session = 2, .generation = 1}};
+  PooledPlay later{PooledClient::Identity{.session = 2}, nullptr, 1};
   auto other = PooledPlay::connection(metrics);
   other->destination = &destination;
   other->generation = 1;

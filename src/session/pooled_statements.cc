@@ -40,8 +40,8 @@ constexpr sql::KindSet kSettingKinds = {StatementKind::set,
 
 pool::StatementPtr PooledMachine::statement_named(std::string_view name) const {
   if (name.empty()) return unnamed_;
-  auto found = statements_.find(name);
-  return found == statements_.end() ? nullptr : found->second;
+  const pool::StatementPtr* found = statements_.find(name);
+  return found == nullptr ? nullptr : *found;
 }
 
 // As the server knows it, which is told of it now if it does not.
@@ -122,7 +122,7 @@ void PooledMachine::undo_changes(Request failed) {
       unnamed_ = refused ? nullptr : std::move(change.before);
       server_->unnamed = nullptr;
     } else if (change.before != nullptr) {
-      statements_[change.name] = std::move(change.before);
+      statements_.set(change.name, std::move(change.before));
     } else {
       statements_.erase(change.name);
     }

@@ -308,7 +308,7 @@ io::Task<Result<>> Session::start_relayed(StartupRequest& request,
 io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::Decision& decision,
                                         server::Encryption encryption,
                                         std::optional<server::Encryption>& other) {
-  Instant deadline = began_ + snapshot_->login_timeout;
+  Instant deadline = began_ + login_->snapshot->login_timeout;
   server::TlsAttempts tls;
   server::LoginContext context = login_context();
   context.tls_attempts = &tls;
@@ -337,8 +337,8 @@ io::Task<Result<>> Session::try_relayed(StartupRequest& request, const route::De
   if (int sent = co_await tls::send_all(opened->stream, std::move(startup), deadline); sent != 0) {
     co_return fail(lost(Side::server, sent));
   }
-  RelayedLogin login(client_, opened->stream, *login_counts_, user != request.packet.user,
-                     snapshot_->max_message_bytes);
+  RelayedLogin login(client_, opened->stream, *login_->counts, user != request.packet.user,
+                     login_->snapshot->max_message_bytes);
   login.from_client().append(std::exchange(request.early, Secret()).reveal());
   Result<> done = co_await login.run(waiter_, deadline);
   if (!done) {

@@ -8,6 +8,7 @@
 
 #include "observe/metrics.h"
 #include "route/decision.h"
+#include "session/pins.h"
 #include "upstream/upstream.h"
 
 namespace trunkline::session {
@@ -21,6 +22,7 @@ struct RouteUse {
   std::shared_ptr<observe::Group> route_group;
   observe::Cell* postgres_cells;  // of `policy::kPostgresStats`
   observe::Cell* cells;           // of `kRouteMetrics`
+  Pins rejects;                   // `pool.unmovable_state`
 };
 using RouteUsePtr = std::shared_ptr<const RouteUse>;
 

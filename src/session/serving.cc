@@ -3,15 +3,12 @@
 namespace trunkline::session {
 
 Session::Serving::Serving(Session& of, const route::Decision& decision)
-    : session(of),
-      use(of.environment_.route_uses.get(decision)),
-      cells(use->cells),
-      stats(use->postgres_cells) {
-  cells[RouteCells::kActive].add();
+    : session(of), use(of.environment_.route_uses.get(decision)), stats(use->postgres_cells) {
+  cells()[RouteCells::kActive].add();
 }
 
 Session::Serving::~Serving() {
-  cells[RouteCells::kActive].sub();
+  cells()[RouteCells::kActive].sub();
 }
 
 RelayEvents* Session::Serving::listener() {
@@ -21,7 +18,7 @@ RelayEvents* Session::Serving::listener() {
 }
 
 RelayCounters Session::Serving::counters() {
-  return {stats, cells, session.environment_.metrics.requests()};
+  return {stats, cells(), session.environment_.metrics.requests()};
 }
 
 void Session::Serving::on_command_complete(policy::CommandKind command, std::string_view tag) {

@@ -7,6 +7,7 @@
 #include "observe/metrics.h"
 #include "policy/postgres_stats.h"
 #include "route/decision.h"
+#include "session/cancel_registry.h"
 #include "session/relay_tally.h"
 #include "session/route_use.h"
 #include "session/session.h"
@@ -39,6 +40,8 @@ struct Session::Serving : RelayEvents {
   // For the log; empty when no server is known yet.
   virtual std::string server_address() const = 0;
 
+  observe::Cell* cells() const { return use->cells; }  // of `kRouteMetrics`
+
   void on_command_complete(policy::CommandKind command, std::string_view tag) override;
   void on_transaction_end(policy::TransactionsEnded ended) override;
 
@@ -50,9 +53,8 @@ struct Session::Serving : RelayEvents {
  public:
   Session& session;
   RouteUsePtr use;
-  observe::Cell* cells;  // of `kRouteMetrics`
   policy::PostgresStats stats;
-  server::CancelKey own_key;  // the one we gave to the client; empty for passthrough
+  CancelRegistry::Place own_key;  // of the one that we gave to the client; none for passthrough
 };
 
 }  // namespace trunkline::session

@@ -26,17 +26,18 @@ Session::Session(Environment& environment, uint32_t id, int fd, const io::Socket
       client_(io::Socket(environment.loop, fd, listener->is_unix)),
       peer_(peer),
       listener_(std::move(listener)),
-      snapshot_(environment.snapshot),
-      hooks_(snapshot_->hooks),
-      began_(environment.loop.now()) {
+      hooks_(environment.snapshot->hooks),
+      began_(environment.loop.now()),
+      login_(std::make_unique<LoginState>(environment.snapshot)) {
   environment_.metrics.clients(state_).add();
 }
 
+// Thousands of them rest: what is added here is added to each.
+static_assert(sizeof(Session) <= 344);
+
 Session::~Session() {
   environment_.metrics.clients(state_).sub();
-  if (serving_ && !serving_->own_key.secret.empty()) {
-    environment_.process.cancels.withdraw(serving_->own_key);
-  }
+  if (serving_) environment_.process.cancels.withdraw(serving_->own_key);
 }
 
 void Session::enter_state(ClientState state) {
@@ -45,22 +46,7 @@ void Session::enter_state(ClientState state) {
   environment_.metrics.clients(state_).add();
 }
 
-// What is on the heap only while it is needed keeps the coroutines of a resting session small.
-io::Task<> Session::serve() {
-  std::unique_ptr<Error> end = co_await try_log_in();
-  if (!end) {
-    enter_state(ClientState::active);
-    if (end_asked_) serving_->ask_to_end(*end_asked_, true);
-    end = co_await serving_->run();
-  }
-  enter_state(ClientState::closing);
-  co_await say_goodbye(*end);
-  client_.close();
-  record_close(*end);
-}
-
-// Null when the session is ready to relay.
-io::Task<std::unique_ptr<Error>> Session::try_log_in() {
+io::Task<std::unique_ptr<Error>> Session::begin() {
   Result<> ready = co_await log_in();
   if (ready) co_return nullptr;
   bool was_asked = end_asked_ && (ready.error().reason == Reason::client_closed ||
@@ -70,6 +56,21 @@ io::Task<std::unique_ptr<Error>> Session::try_log_in() {
   // error for part of its handshake, and a cancel request is answered with nothing but the close.
   if (user_.empty()) end_asked_->detail = std::exchange(end_asked_->message, "");
   co_return std::move(end_asked_);
+}
+
+// No coroutine of its own: for as long as most sessions rest, its frame would be there.
+io::Task<std::unique_ptr<Error>> Session::run() {
+  enter_state(ClientState::active);
+  login_.reset();
+  if (std::unique_ptr<Error> asked = std::move(end_asked_)) serving_->ask_to_end(*asked, true);
+  return serving_->run();
+}
+
+io::Task<> Session::finish(std::unique_ptr<Error> end) {
+  enter_state(ClientState::closing);
+  co_await say_goodbye(*end);
+  client_.close();
+  record_close(*end);
 }
 
 void Session::ask_to_end(const Error& error, bool when_idle) {
@@ -119,7 +120,8 @@ std::string Session::last_words(const Error& error) {
                   error.reason != Reason::client_terminate;
   if (serving_) can_hear = can_hear && serving_->client_can_hear();
   if (!can_hear) return {};
-  std::string words = std::move(before_error_);
+  std::string words;
+  if (login_) words = std::move(login_->before_error);
   if (!server_response_.empty()) {
     words += server_response_;
   } else if (!error.message.empty()) {
@@ -133,9 +135,9 @@ io::Task<> Session::say_goodbye(const Error& error) {
   std::string words = last_words(error);
   if (serving_) serving_->leave_server();
   if (serving_) {
-    serving_->cells[RouteCells::kBytesToClients].add(words.size());
-  } else if (login_counts_) {
-    login_counts_->bytes_to_client += words.size();
+    serving_->cells()[RouteCells::kBytesToClients].add(words.size());
+  } else if (login_ && login_->counts) {
+    login_->counts->bytes_to_client += words.size();
   }
   count_login();
   if (words.empty()) co_return;
@@ -145,6 +147,12 @@ io::Task<> Session::say_goodbye(const Error& error) {
   // error away from the client.
   client_.socket().shutdown_write();
   co_await tls::discard_all(client_, deadline);
+}
+
+// Empty: none was found.
+std::string_view Session::route_name() const {
+  if (serving_) return serving_->use->route->name;
+  return login_ && login_->route ? std::string_view(login_->route->name) : "";
 }
 
 void Session::record_close(const Error& error) {
@@ -171,7 +179,7 @@ void Session::record_close(const Error& error) {
                 {"client", peer_.to_string()},
                 {"user", user_},
                 {"database", database_},
-                {"route", route_ ? std::string_view(route_->name) : ""},
+                {"route", route_name()},
                 {"reason", reason_name(error.reason)},
                 {"message", error.message},
                 {"detail", error.detail},

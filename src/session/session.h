@@ -23,7 +23,7 @@
 #include "session/client_login.h"
 #include "session/environment.h"
 #include "session/greeting.h"
-#include "session/login_counts.h"
+#include "session/login_state.h"
 #include "session/relay.h"
 #include "session/relay_machine.h"
 #include "tls/stream.h"
@@ -47,8 +47,11 @@ class Session : public ListNode<Session> {
   Session& operator=(const Session&) = delete;
   ~Session();
 
-  // Serves the client to its end. Run once; the session must outlive it.
-  io::Task<> serve();
+  // Serve the client to its end, one after the other, once each; the session must outlive them.
+  // Null when it is ready for `run`.
+  io::Task<std::unique_ptr<Error>> begin();
+  io::Task<std::unique_ptr<Error>> run();
+  io::Task<> finish(std::unique_ptr<Error> end);
 
   uint32_t id() const { return id_; }
 
@@ -69,9 +72,9 @@ class Session : public ListNode<Session> {
   struct Connected;
   struct Pooled;
 
-  io::Task<std::unique_ptr<Error>> try_log_in();
   void enter_state(ClientState state);
   std::string last_words(const Error& error);
+  std::string_view route_name() const;
   void send_cancel(const server::Connection& server, std::move_only_function<void(bool sent)> done);
   io::Task<> say_goodbye(const Error& error);
   void record_close(const Error& error);
@@ -152,24 +155,19 @@ class Session : public ListNode<Session> {
   tls::Stream client_;
   io::SocketAddress peer_;
   std::shared_ptr<const Listener> listener_;
-  std::shared_ptr<const Snapshot> snapshot_;  // during login
   std::shared_ptr<const policy::HookChain> hooks_;
   policy::Ticket ticket_;
   const Instant began_;
-  std::shared_ptr<const route::Route> route_;  // once it is decided
   ClientState state_ = ClientState::login;
   ShortString user_;
   ShortString database_;
   ShortString application_name_;
   ShortString sni_;
   std::unique_ptr<Serving> serving_;
-  // Goes to the client ahead of a FATAL: PostgreSQL finds out that a database does not exist after
-  // AuthenticationOk.
-  std::string before_error_;
   // The server's own ErrorResponse, to be passed on instead of ours.
   ShortString server_response_;
-  std::unique_ptr<Error> end_asked_;
-  std::unique_ptr<LoginCounts> login_counts_;  // from the startup packet to the end of the login
+  std::unique_ptr<Error> end_asked_;   // and not yet told to a relay
+  std::unique_ptr<LoginState> login_;  // up to the relay
 };
 
 }  // namespace trunkline::session

@@ -6,14 +6,14 @@ void SessionChannels::on_completed(const sql::Statement& statement, std::string_
   using Kind = sql::StatementKind;
   switch (statement.kind) {
     case Kind::listen:
-      names_.current().insert(statement.name.text);
+      names_.change().insert(statement.name.text);
       break;
     case Kind::unlisten:
-      names_.current().erase(statement.name.text);
+      names_.change().erase(statement.name.text);
       break;
     case Kind::unlisten_all:
     case Kind::discard_all:
-      names_.current().clear();
+      names_.change().clear();
       break;
     default:
       names_.on_completed(statement, tag);

@@ -45,14 +45,20 @@ bool SessionSettings::has_meaning(std::string_view name) {
 }
 
 const pool::SettingsPtr& SessionSettings::of_meaning() {
-  if (meaning_of_ == current()) return meaning_;
-  meaning_of_ = current();
+  if (current() == nullptr) return current();
+  Known& known = know();
+  if (known.meaning_of == current()) return known.meaning;
+  known.meaning_of = current();
   pool::Settings kept;
-  for (const auto& [name, value] : copy_of(current())) {
+  for (const auto& [name, value] : *current()) {
     if (has_meaning(name)) kept.set(name, value);
   }
-  meaning_ = kept.empty() ? nullptr : std::make_shared<const pool::Settings>(std::move(kept));
-  return meaning_;
+  known.meaning = kept.empty() ? nullptr : std::make_shared<const pool::Settings>(std::move(kept));
+  return known.meaning;
+}
+
+void SessionSettings::share_meaning(const pool::SettingsPtr& same) {
+  if (known_ && known_->meaning != same) known_->meaning = same;
 }
 
 void SessionSettings::on_completed(const sql::Statement& statement, std::string_view tag) {
@@ -79,12 +85,12 @@ void SessionSettings::on_completed(const sql::Statement& statement, std::string_
       const std::string* role = find_in(current(), "role");
       pool::Settings settings = copy_of(startup_);
       if (role != nullptr) settings.set("role", *role);
-      settings_.current() = std::make_shared<const pool::Settings>(std::move(settings));
+      settings_.change() = std::make_shared<const pool::Settings>(std::move(settings));
       server_differs_ |= startup_ != nullptr && !startup_->empty();
       break;
     }
     case Kind::discard_all:
-      settings_.current() = startup_;
+      settings_.change() = startup_;
       server_differs_ |= startup_ != nullptr && !startup_->empty();
       break;
     default:
@@ -94,7 +100,7 @@ void SessionSettings::on_completed(const sql::Statement& statement, std::string_
 }
 
 void SessionSettings::learn(pool::Settings settings) {
-  asked_for_.clear();
+  if (known_) known_->asked_for.clear();
   for (const auto& [name, value] : copy_of(current())) {
     if (is_custom(name) && !sql::is_plain_setting_name(name)) settings.set(name, value);
   }
@@ -114,11 +120,12 @@ void SessionSettings::keep_defaults(const pool::Settings& defaults) {
 }
 
 void SessionSettings::ask_for(std::string_view name) {
-  if (is_custom(name)) asked_for_.emplace_back(name);
+  if (is_custom(name)) know().asked_for.emplace_back(name);
 }
 
 std::vector<std::string_view> SessionSettings::customized() const {
-  std::vector<std::string_view> names(asked_for_.begin(), asked_for_.end());
+  std::vector<std::string_view> names;
+  if (known_) names.assign(known_->asked_for.begin(), known_->asked_for.end());
   if (current() == nullptr) return names;
   for (const auto& [name, value] : *current()) {
     if (is_custom(name) && sql::is_plain_setting_name(name)) names.push_back(name);
@@ -146,7 +153,7 @@ void SessionSettings::on_error(bool in_block) {
 void SessionSettings::set(std::string_view name, const std::string* value) {
   pool::Settings settings = copy_of(current());
   settings.set(name, *value);
-  settings_.current() = std::make_shared<const pool::Settings>(std::move(settings));
+  settings_.change() = std::make_shared<const pool::Settings>(std::move(settings));
 }
 
 void SessionSettings::set_characteristics(const sql::TransactionModes& modes) {
@@ -172,7 +179,7 @@ void SessionSettings::reset(std::string_view name) {
     settings.set(name, *at_startup);
     server_differs_ = true;
   }
-  settings_.current() = std::make_shared<const pool::Settings>(std::move(settings));
+  settings_.change() = std::make_shared<const pool::Settings>(std::move(settings));
 }
 
 }  // namespace trunkline::session

@@ -25,6 +25,8 @@ class SessionSettings {
   const pool::SettingsPtr& startup() const { return startup_; }
   // Of these, those that may decide what a statement means when it is prepared.
   const pool::SettingsPtr& of_meaning();
+  // Others have the same already: theirs do for this session, too.
+  void share_meaning(const pool::SettingsPtr& same);
   static bool has_meaning(std::string_view name);
   // RESET and SET … TO DEFAULT have gone back to the connection's own default, which is not the
   // session's: the server has something else than `current`.
@@ -56,15 +58,24 @@ class SessionSettings {
   void on_idle() { settings_.commit(); }
 
  private:
+  // What most sessions at rest do not have.
+  struct Known {
+    pool::SettingsPtr meaning = {};
+    pool::SettingsPtr meaning_of = {};
+    std::vector<std::string> asked_for = {};
+  };
+
+  Known& know() {
+    if (!known_) known_ = std::make_unique<Known>();
+    return *known_;
+  }
   void set(std::string_view name, const std::string* value);
   void set_characteristics(const sql::TransactionModes& modes);
   void reset(std::string_view name);
 
   pool::SettingsPtr startup_;
   Transactional<pool::SettingsPtr> settings_;
-  pool::SettingsPtr meaning_;  // of `meaning_of_`
-  pool::SettingsPtr meaning_of_;
-  std::vector<std::string> asked_for_;
+  std::unique_ptr<Known> known_;  // from the first that there is
   bool server_differs_ = false;
 };
 

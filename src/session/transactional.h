@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,17 +18,20 @@ namespace trunkline::session {
 template <typename State>
 class Transactional {
  public:
-  explicit Transactional(State state = {}) : committed_(std::move(state)), current_(committed_) {}
+  explicit Transactional(State state = {}) : current_(std::move(state)) {}
 
   // That of other sessions' eyes.
-  const State& committed() const { return committed_; }
+  const State& committed() const { return open_ ? open_->committed : current_; }
   // What it will be if the transaction that is open commits.
   const State& current() const { return current_; }
-  State& current() { return current_; }
+  State& change() {
+    keep();
+    return current_;
+  }
   // Whatever transactions do.
   void reset(State state) {
-    committed_ = current_ = std::move(state);
-    savepoints_.clear();
+    current_ = std::move(state);
+    open_.reset();
   }
 
   // Of statements that act on the transaction; others are not its concern. `tag` is what the server
@@ -36,7 +40,8 @@ class Transactional {
     using Kind = sql::StatementKind;
     switch (statement.kind) {
       case Kind::savepoint:
-        savepoints_.push_back({statement.name.text, current_});
+        keep();
+        open_->savepoints.push_back({statement.name.text, current_});
         break;
       case Kind::release:
         release(statement.name.text);
@@ -54,13 +59,10 @@ class Transactional {
         break;
     }
   }
-  void commit() {
-    committed_ = current_;
-    savepoints_.clear();
-  }
+  void commit() { open_.reset(); }
   void roll_back() {
-    current_ = committed_;
-    savepoints_.clear();
+    if (open_) current_ = std::move(open_->committed);
+    open_.reset();
   }
 
  private:
@@ -68,27 +70,39 @@ class Transactional {
     std::string name;
     State state;
   };
+  // What there is to go back to.
+  struct Open {
+    State committed;
+    std::vector<Savepoint> savepoints = {};
+  };
 
+  void keep() {
+    if (!open_) open_ = std::make_unique<Open>(current_);
+  }
   // The last of that name counts; it stays, those made after it are gone. One that is not known was
   // made before anything was changed.
   void roll_back_to(std::string_view name) {
+    if (!open_) return;
+    std::vector<Savepoint>& savepoints = open_->savepoints;
     auto found = find(name);
-    if (found == savepoints_.rend()) return roll_back();
+    if (found == savepoints.rend()) return roll_back();
     current_ = found->state;
-    savepoints_.erase(found.base(), savepoints_.end());
+    savepoints.erase(found.base(), savepoints.end());
   }
   void release(std::string_view name) {
+    if (!open_) return;
+    std::vector<Savepoint>& savepoints = open_->savepoints;
     auto found = find(name);
-    auto first = found == savepoints_.rend() ? savepoints_.begin() : std::prev(found.base());
-    savepoints_.erase(first, savepoints_.end());
+    auto first = found == savepoints.rend() ? savepoints.begin() : std::prev(found.base());
+    savepoints.erase(first, savepoints.end());
   }
   auto find(std::string_view name) {
-    return std::ranges::find(savepoints_.rbegin(), savepoints_.rend(), name, &Savepoint::name);
+    std::vector<Savepoint>& savepoints = open_->savepoints;
+    return std::ranges::find(savepoints.rbegin(), savepoints.rend(), name, &Savepoint::name);
   }
 
-  State committed_;
   State current_;
-  std::vector<Savepoint> savepoints_;
+  std::unique_ptr<Open> open_;  // from the first change of a transaction to its end
 };
 
 }  // namespace trunkline::session

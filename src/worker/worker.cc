@@ -168,8 +168,11 @@ void Worker::begin(const Accepted& accepted) {
   loop_.spawn(serve(std::move(session)));
 }
 
+// In steps, so that a session at rest has no frames but this one and that of `run`.
 io::Task<> Worker::serve(std::unique_ptr<session::Session> session) {
-  co_await session->serve();
+  std::unique_ptr<Error> end = co_await session->begin();
+  if (!end) end = co_await session->run();
+  co_await session->finish(std::move(end));
   by_id_.erase(session->id());
   session.reset();
   metrics_.sessions().sub();

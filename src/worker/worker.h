@@ -1,11 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <functional>
 #include <latch>
 #include <memory>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -100,7 +100,7 @@ class Worker {
   Dispatch dispatch_;
   std::vector<std::unique_ptr<io::Acceptor>> acceptors_;  // null during a pause
   IntrusiveList<session::Session, session::Session> sessions_;
-  std::unordered_map<uint32_t, session::Session*> by_id_;
+  boost::unordered_flat_map<uint32_t, session::Session*> by_id_;
   std::atomic<uint32_t> sessions_count_ = 0;
   bool draining_ = false;
   bool short_of_memory_ = false;
