@@ -49,6 +49,9 @@ struct Connection : ListNode<> {
   bool unproven = false;
   // A session has left what only a new connection is free of.
   bool spoilt = false;
+  // Settings of applications' own ("my.tenant"), which stay known to it: '' where nobody sets them,
+  // and not NULL.
+  bool may_have_made_up = false;
 };
 using ConnectionPtr = std::unique_ptr<Connection>;
 

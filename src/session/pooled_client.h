@@ -42,7 +42,10 @@ struct PooledClient {
   };
 
   PooledClient(Identity who, pool::SettingsPtr startup, pool::ReportedPtr told_at_login)
-      : identity(who), settings(std::move(startup)), told(std::move(told_at_login)) {
+      : identity(who),
+        may_have_made_up(SessionSettings::has_custom(startup)),
+        settings(std::move(startup)),
+        told(std::move(told_at_login)) {
     update_syntax();
   }
 
@@ -61,6 +64,8 @@ struct PooledClient {
   Identity identity;
   sql::Syntax syntax;
   bool has_had_temporary = false;  // objects
+  // Settings of its own ("my.tenant"), or has run what is not seen.
+  bool may_have_made_up;
   SessionSettings settings;
   pool::ReportedPtr told;
   ClientStatements statements;

@@ -72,12 +72,15 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
     statement = std::move(alone);
   }
   if (name.empty()) {
+    lay_names_on(statement->facts.get(), out);
     changes_.push_back({.name = "", .before = std::exchange(unnamed_, statement)});
     server_->unnamed = statement;
     ask(Request::parse);
     pass(input, out);
     return Verdict::go_on;
   }
+  lay_names_on(statement->facts.get(), out);
+  if (has_client_names()) return parse_as_is(std::move(name), statement, input, out);
   pool::StatementPtr before = statement_named(name);
   if (is_failed() && !is_taken_when_failed(*statement)) {
     // The server refuses it before it looks at the name.
@@ -159,7 +162,9 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
       reader_.front().is_whole()) {
     portal.facts = facts_with_bound_settings(*statement->facts, body.substr(name_end + 1));
   }
+  lay_names_on(statement->facts.get(), out);
   statement = rewritten(statement, portal.rewriting, out);
+  bool as_is = has_client_names() && (!portal.rewriting || portal.rewriting->edits.empty());
   if (portal_name.empty()) {
     unnamed_portal_ = std::move(portal);
   } else {
@@ -168,6 +173,11 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
   }
   if (name.empty()) {
     if (server_->unnamed != statement) prepare_again(statement, "", out);
+    ask(Request::bind);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  if (as_is) {
     ask(Request::bind);
     pass(input, out);
     return Verdict::go_on;
@@ -203,6 +213,11 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Piece
     pass(input, out);
     return Verdict::go_on;
   }
+  if (has_client_names()) {
+    ask(Request::describe);
+    pass(input, out);
+    return Verdict::go_on;
+  }
   std::string names = "S" + server_name(statement, out) + '\0';
   size_t names_before = std::min(name.size() + 2, body.size());
   named_.emplace_back(name);
@@ -229,6 +244,11 @@ PooledMachine::Verdict PooledMachine::on_close(std::string_view& input, Pieces& 
     statements_.erase(found);
   }
   changes_.push_back({.name = std::move(name), .before = std::move(before)});
+  if (has_client_names()) {
+    ask(Request::close);
+    pass(input, out);
+    return Verdict::go_on;
+  }
   ask(Request::close, ResponseQueue::kByProxy);
   skip(input);
   return Verdict::go_on;
@@ -245,6 +265,7 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
     if (!may_send(facts)) return Verdict::hold;
     if (std::optional<Error> refused = refusal_to_run(facts)) [[unlikely]]
       return refuse_execute(*refused, input, out);
+    lay_channels_on(facts, out);
     if (rewriting != nullptr) execute_rewritten(*rewriting, facts);
     if (portal->statement->is_long) {
       long_unnamed_has_run_ |= portal->statement == unnamed_;
@@ -287,6 +308,7 @@ bool PooledMachine::is_failed() const {
 // On this connection, as the client means it.
 bool PooledMachine::is_prepared(std::string_view name, const pool::Statement& statement) {
   if (name.empty()) return server_->unnamed == unnamed_;
+  if (has_client_names()) return names_ == Names::clients;
   return server_->statements.find(statement) != pool::ServerStatements::kNone;
 }
 
