@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/intrusive_list.h"
 #include "base/time.h"
@@ -54,5 +55,9 @@ struct Connection : ListNode<> {
   bool may_have_made_up = false;
 };
 using ConnectionPtr = std::unique_ptr<Connection>;
+
+// What a server may say to somebody who asks nothing: takes notice of what it reports. False when
+// it is anything else, or not whole.
+bool note_unasked(Connection& connection, std::string_view bytes);
 
 }  // namespace trunkline::pool

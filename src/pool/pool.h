@@ -61,6 +61,7 @@ class Place {
   ~Place() { leave(); }
 
   void leave();
+  const PoolPtr& pool() const { return pool_; }
 
  private:
   friend class Pool;
