@@ -162,6 +162,7 @@ def proxy_factory(tmp_path: Path) -> Iterator[ProxyFactory]:
 
 PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
 POOL_SIZE = 4
+OF_THE_FILE = ("login_timeout", "tcp_user_timeout", "cancel_timeout")
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +182,7 @@ def pooled(proxy_factory: ProxyFactory, filled: Cluster) -> ProxyFactory:
         # `pool` as the test says, also its times; other keys at the top of the file.
         times = {key: more.pop(key) for key in list(more)
                  if key in ("min_size", "max_lifetime")
-                 or (key.endswith("_timeout") and key != "login_timeout")}
+                 or (key.endswith("_timeout") and key not in OF_THE_FILE)}
         return proxy_factory(upstreams={"main": dict(upstream_of(filled), **(upstream or {}))},
                              pool={"mode": mode, "size": size, **times, **(pool or {})},
                              authentication=[{"method": "trust"}],

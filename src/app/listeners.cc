@@ -29,7 +29,8 @@ void Listeners::close() {
 }
 
 std::expected<void, std::string> Listeners::open(const std::vector<config::Listen>& listen,
-                                                 std::vector<InheritedSocket> inherited) {
+                                                 std::vector<InheritedSocket> inherited,
+                                                 std::optional<Duration> tcp_user_timeout) {
   std::string errors;
   for (const config::Listen& entry : listen) {
     std::optional<io::SocketAddress> address = address_of(entry);
@@ -42,11 +43,15 @@ std::expected<void, std::string> Listeners::open(const std::vector<config::Liste
       return socket.address.to_string() == address->to_string();
     });
     if (given != inherited.end()) {
-      if (address->is_ip()) io::set_tcp_options(given->fd);
+      if (address->is_ip()) {
+        io::set_tcp_options(given->fd);
+        io::set_tcp_user_timeout(given->fd, tcp_user_timeout);  // another process may have set one
+      }
       fds_.push_back(given->fd);
       inherited.erase(given);
     } else {
-      std::expected<int, std::string> fd = io::open_listener(*address, {});
+      std::expected<int, std::string> fd =
+          io::open_listener(*address, {.tcp_user_timeout = tcp_user_timeout});
       if (!fd) {
         errors += fd.error() + "\n";
         continue;
@@ -64,6 +69,12 @@ std::expected<void, std::string> Listeners::open(const std::vector<config::Liste
   }
   if (!errors.empty()) return std::unexpected(std::move(errors));
   return {};
+}
+
+void Listeners::set_tcp_user_timeout(std::optional<Duration> timeout) {
+  for (int fd : fds_) {
+    if (io::bound_address(fd).is_ip()) io::set_tcp_user_timeout(fd, timeout);
+  }
 }
 
 std::string Listeners::difference(const std::vector<config::Listen>& listen) const {

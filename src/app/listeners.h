@@ -1,10 +1,12 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/systemd.h"
+#include "base/time.h"
 #include "config/model.h"
 
 namespace trunkline::app {
@@ -23,7 +25,10 @@ class Listeners {
   // over. The error names every address that could not be listened on, and those that were passed
   // and are in no entry.
   std::expected<void, std::string> open(const std::vector<config::Listen>& listen,
-                                        std::vector<InheritedSocket> inherited);
+                                        std::vector<InheritedSocket> inherited,
+                                        std::optional<Duration> tcp_user_timeout);
+  // Of the clients that come from now on.
+  void set_tcp_user_timeout(std::optional<Duration> timeout);
 
   void close();
 

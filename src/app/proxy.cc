@@ -117,7 +117,7 @@ Proxy::~Proxy() = default;
 std::expected<void, std::string> Proxy::listen() {
   Result<std::vector<InheritedSocket>> inherited = take_inherited_sockets();
   if (!inherited) return std::unexpected(inherited.error().message + "\n");
-  auto opened = listeners_.open(config_.listen, std::move(*inherited));
+  auto opened = listeners_.open(config_.listen, std::move(*inherited), config_.tcp_user_timeout);
   if (!opened || !config_.admin) return opened;
   std::optional<IpAddress> address = IpAddress::parse(config_.admin->address);
   auto at = address ? io::SocketAddress::ip(*address, config_.admin->port)
@@ -221,7 +221,8 @@ void Proxy::apply_client_limits() {
 void Proxy::apply_pools() {
   pool::Shares shares{.per_upstream = {},
                       .per_database = config_.max_connections_per_database,
-                      .per_user = config_.max_connections_per_user};
+                      .per_user = config_.max_connections_per_user,
+                      .per_server = config_.max_connections_per_server};
   for (const auto& [name, upstream] : config_.upstreams) {
     if (upstream.max_connections) shares.per_upstream.emplace(name, *upstream.max_connections);
   }
@@ -236,6 +237,7 @@ void Proxy::apply(config::Config config, std::shared_ptr<const session::Snapshot
   config_ = std::move(config);
   snapshot_ = std::move(snapshot);
   apply_client_limits();
+  listeners_.set_tcp_user_timeout(config_.tcp_user_timeout);
   apply_pools();
   apply_log_settings(config_.log);
   keep_route_metrics();

@@ -70,6 +70,8 @@ std::shared_ptr<const session::Snapshot> compile(const config::Config& config,
                                                  Problems& problems) {
   auto snapshot = std::make_shared<session::Snapshot>();
   snapshot->login_timeout = config.login_timeout;
+  snapshot->cancel_timeout = config.cancel_timeout;
+  snapshot->tcp_user_timeout = config.tcp_user_timeout;
   snapshot->max_message_bytes = config.max_message_size;
   snapshot->memory_limit = config.memory_limit;
   snapshot->logins_max = config.max_clients + kLoginsReserve;

@@ -16,7 +16,7 @@ std::string_view reason_name(Reason reason) {
       "server_io_error",       "server_protocol_error", "server_slow",
       "pool_timeout",          "transaction_timeout",   "idle_in_transaction_timeout",
       "client_idle_timeout",   "relay_unavailable",     "drain",
-      "internal_error"};
+      "internal_error",        "client_unreachable",    "server_unreachable"};
   static_assert(!kNames.back().empty());
   return kNames.at(static_cast<size_t>(reason));
 }

@@ -72,6 +72,8 @@ enum class Reason : uint8_t {
   relay_unavailable,  // `auth: relay` cannot work with this client and server
   drain,              // shutdown; or a reload has taken the server away
   internal_error,
+  client_unreachable,  // the system has given it up: keep-alive, or `tcp_user_timeout`
+  server_unreachable,  // the same; or it has not answered a cancel request
   kCount
 };
 std::string_view reason_name(Reason reason);

@@ -64,6 +64,9 @@ constexpr auto kKeys = std::to_array<Key>({
      "Server connections to one database, by its name at the server, of all pools together."},
     {"", "max_connections_per_user", "number", nullptr, "1 to 100000", kCheckout,
      "Server connections of one user, by its name at the server, of all pools together."},
+    {"", "max_connections_per_server", "number", nullptr, "1 to 100000", kCheckout,
+     "Connections to one server, by host and port as they are configured, of all pools and "
+     "upstreams together. Those of an upstream of several servers count for each of them."},
     {"", "pool", "mapping", nullptr, "", kLogin,
      "How sessions share server connections, for every route that does not say otherwise; without "
      "it each session has its own. See `pool`."},
@@ -85,6 +88,16 @@ constexpr auto kKeys = std::to_array<Key>({
     {"", "shutdown_timeout", "duration", [] { return format_duration(kConfig.shutdown_timeout); },
      "1ms to 1d", kNow,
      "How long a drain waits for open transactions before it closes their sessions."},
+    {"", "cancel_timeout", "duration", [] { return format_duration(kConfig.cancel_timeout); },
+     "1ms to 1d", kNow,
+     "How long a cancel request may take at the server, of a client's or for a timeout of the "
+     "pool's. Then the connection it was for is closed as soon as it is free, or at once when what "
+     "a timeout has ended goes on there."},
+    {"", "tcp_user_timeout", "duration or none", nullptr, "1ms to 1d", kNow,
+     "How long a client or server may leave unacknowledged, or not take at all, what was sent to "
+     "it, before the system ends the connection (TCP_USER_TIMEOUT); of connections made from then "
+     "on. Without it as long as the system tries, about a quarter of an hour, and for ever with a "
+     "peer that only does not read."},
     {"", "log", "mapping", nullptr, "", kNow, "What is logged, and how. See `log`."},
     {"", "debug", "boolean", [] { return std::string("false"); }, "true or false", kNow,
      "The same as `log.level: debug`."},

@@ -60,6 +60,8 @@ void load_general(const Mapping& root, Config& config) {
   if (auto file = root.find("secret_file")) config.secret = file->secret_file();
   root.read("login_timeout", config.login_timeout, kTimeoutMin, kTimeoutMax);
   root.read("shutdown_timeout", config.shutdown_timeout, kTimeoutMin, kTimeoutMax);
+  root.read("cancel_timeout", config.cancel_timeout, kTimeoutMin, kTimeoutMax);
+  root.read("tcp_user_timeout", config.tcp_user_timeout, kTimeoutMin, kTimeoutMax);
   root.read_integer("max_clients", config.max_clients, 1, kClientsMax);
   root.read_integer("max_clients_per_source", config.max_clients_per_source, 1, kClientsMax);
   root.read_integer("max_clients_per_user", config.max_clients_per_user, 1, kClientsMax);
@@ -69,6 +71,8 @@ void load_general(const Mapping& root, Config& config) {
   root.read_integer("max_connections_per_database", config.max_connections_per_database, 1,
                     kConnectionsMax);
   root.read_integer("max_connections_per_user", config.max_connections_per_user, 1,
+                    kConnectionsMax);
+  root.read_integer("max_connections_per_server", config.max_connections_per_server, 1,
                     kConnectionsMax);
   if (auto pool = root.find("pool")) load_pool(*pool, config.pool);
   if (auto query = root.find("auth_query")) load_auth_query(*query, config.auth_query);

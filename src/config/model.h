@@ -314,6 +314,9 @@ struct Config {
   std::vector<AuthenticationRule> authentication;  // empty: scram-sha-256 for all
   std::vector<IdentMapping> ident;
   std::vector<Problem> warnings;  // what is allowed and probably not meant
+  std::optional<uint32_t> max_connections_per_server;
+  std::optional<Duration> tcp_user_timeout;  // nullopt: the system's own patience
+  Duration cancel_timeout = 10s;             // of a cancel request to a server
 };
 
 }  // namespace trunkline::config

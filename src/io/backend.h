@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <sys/uio.h>
 #include <utility>
@@ -57,6 +58,9 @@ class Backend {
   virtual int take_error(int fd) = 0;
   virtual void shutdown(int fd, int how) = 0;
   virtual void close(int fd) = 0;
+  // Of the TCP sockets that are connected from now on, see `set_tcp_user_timeout`. Where there is
+  // no network everything is acknowledged.
+  virtual void set_user_timeout_of_connects(std::optional<Duration> /*timeout*/) {}
 };
 
 }  // namespace trunkline::io

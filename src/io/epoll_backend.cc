@@ -133,7 +133,10 @@ std::expected<std::pair<int, SocketAddress>, int> EpollBackend::accept(int fd) {
 std::expected<int, int> EpollBackend::connect(const SocketAddress& to) {
   int fd = socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return std::unexpected(-errno);
-  if (to.is_ip()) set_tcp_options(fd);
+  if (to.is_ip()) {
+    set_tcp_options(fd);
+    if (user_timeout_) set_tcp_user_timeout(fd, user_timeout_);
+  }
   if (::connect(fd, to.raw(), to.raw_length()) < 0 && errno != EINPROGRESS) {
     int error = errno;
     ::close(fd);

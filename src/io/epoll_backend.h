@@ -27,6 +27,9 @@ class EpollBackend final : public Backend {
   std::expected<std::pair<int, SocketAddress>, int> accept(int fd) override;
   std::expected<int, int> connect(const SocketAddress& to) override;
   int take_error(int fd) override;
+  void set_user_timeout_of_connects(std::optional<Duration> timeout) override {
+    user_timeout_ = timeout;
+  }
   void shutdown(int fd, int how) override;
   void close(int fd) override;
 
@@ -37,6 +40,7 @@ class EpollBackend final : public Backend {
   int wake_fd_;
   std::array<epoll_event, kBatch> raw_;
   std::array<Event, kBatch> events_;
+  std::optional<Duration> user_timeout_;  // of connects
 };
 
 }  // namespace trunkline::io

@@ -403,6 +403,25 @@ TEST(EpollBackend, TcpSocketsOfBothSidesSendAtOnceAndKeepAlive) {
   backend.close(listening);
 }
 
+TEST(EpollBackend, TheUserTimeoutIsThatOfConnectsFromThenOn) {
+  EpollBackend backend;
+  int listening = open_listener(SocketAddress::ip(*IpAddress::parse("127.0.0.1"), 0), {}).value();
+  auto timeout_ms = [&] {
+    auto connected = backend.connect(bound_address(listening));
+    int value = -1;
+    socklen_t length = sizeof value;
+    getsockopt(connected.value(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &length);
+    backend.close(*connected);
+    return value;
+  };
+  EXPECT_EQ(timeout_ms(), 0);
+  backend.set_user_timeout_of_connects(2s);
+  EXPECT_EQ(timeout_ms(), 2000);
+  backend.set_user_timeout_of_connects({});
+  EXPECT_EQ(timeout_ms(), 0);
+  backend.close(listening);
+}
+
 TEST_P(LoopTest, AnAcceptorMayBeStoppedInTheRoundInWhichAConnectionComes) {
   auto [fd, bound] = listen();
   Acceptor acceptor(loop, fd);

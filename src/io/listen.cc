@@ -45,6 +45,7 @@ std::expected<int, std::string> open_listener(const SocketAddress& address,
   } else {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     set_tcp_options(fd);
+    if (options.tcp_user_timeout) set_tcp_user_timeout(fd, options.tcp_user_timeout);
     if (address.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   }
   if (bind(fd, address.raw(), address.raw_length()) < 0) return failed(fd, address, "listen on");

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 
+#include "base/time.h"
 #include "io/address.h"
 
 namespace trunkline::io {
@@ -11,6 +13,7 @@ namespace trunkline::io {
 struct ListenOptions {
   int backlog = 4096;  // the kernel caps it at net.core.somaxconn
   mode_t unix_mode = 0777;
+  std::optional<Duration> tcp_user_timeout = {};  // see `set_tcp_user_timeout`
 };
 
 // A bound, listening, non-blocking socket. A unix socket file that nobody listens on any more is

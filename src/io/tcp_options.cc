@@ -1,5 +1,6 @@
 #include "io/tcp_options.h"
 
+#include <chrono>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -10,6 +11,13 @@ void set_tcp_options(int fd) {
   int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+}
+
+void set_tcp_user_timeout(int fd, std::optional<Duration> timeout) {
+  using std::chrono::milliseconds;
+  unsigned ms = 0;  // the system's own
+  if (timeout) ms = static_cast<unsigned>(std::chrono::ceil<milliseconds>(*timeout).count());
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
 }  // namespace trunkline::io

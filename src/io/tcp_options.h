@@ -1,5 +1,9 @@
 #pragma once
 
+#include <optional>
+
+#include "base/time.h"
+
 namespace trunkline::io {
 
 // What every TCP connection of ours has, towards clients and servers. Small requests and replies
@@ -7,5 +11,10 @@ namespace trunkline::io {
 // hold its session for ever: the system's keep-alive finds it out. Accepted sockets inherit both
 // from the listening one, tcp(7), which saves their logins two system calls. Any thread.
 void set_tcp_options(int fd);
+
+// How long what was sent may stay unacknowledged, or wait for a peer whose window is closed, before
+// the system gives the connection up with ETIMEDOUT; nullopt: as long as the system's retries take.
+// For a listening socket it is that of those accepted from now on. Any thread.
+void set_tcp_user_timeout(int fd, std::optional<Duration> timeout);
 
 }  // namespace trunkline::io

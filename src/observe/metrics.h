@@ -152,6 +152,8 @@ class GaugeHandle {
   }
   ~GaugeHandle();
 
+  bool is_registered() const { return registry_ != nullptr; }
+
  private:
   Registry* registry_ = nullptr;
   uint64_t id_ = 0;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/intrusive_list.h"
 #include "base/time.h"
@@ -49,7 +50,14 @@ struct Connection : ListNode<> {
   bool unproven = false;
   // A session has left what only a new connection is free of.
   bool spoilt = false;
+  // Settings of applications' own ("my.tenant"), which stay known to it: '' where nobody sets them,
+  // and not NULL.
+  bool may_have_made_up = false;
 };
 using ConnectionPtr = std::unique_ptr<Connection>;
+
+// What a server may say to somebody who asks nothing: takes notice of what it reports. False when
+// it is anything else, or not whole.
+bool note_unasked(Connection& connection, std::string_view bytes);
 
 }  // namespace trunkline::pool

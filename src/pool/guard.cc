@@ -78,6 +78,7 @@ void append_element(std::string& array, std::string_view prefix, std::string_vie
 struct Changes {
   std::string names;
   std::string values;
+  bool makes_up = false;  // see `Connection::may_have_made_up`
 
   // Null goes back to the connection's own default.
   void add(std::string_view name, const std::string* value) {
@@ -101,6 +102,7 @@ Changes changes_between(const Settings& now, const Settings& wanted) {
     if (name == kRole) continue;
     const std::string* is = now.find(name);
     if (is == nullptr || *is != value) changes.add(name, &value);
+    changes.makes_up |= name.contains('.');
   }
   if (role != nullptr) changes.add(kRole, role);
   return changes;
@@ -136,10 +138,19 @@ void append_guard(std::string& out, Connection& connection, const SettingsPtr& w
   append_step(out, connection, commit);
   connection.settings = wanted;
   connection.unproven = false;
+  connection.may_have_made_up |= changes.makes_up;
 }
 
 void append_defaults_question(std::string& out, Connection& connection) {
   append_step(out, connection, defaults);
+}
+
+void close_guards(std::string& out, Connection& connection) {
+  for (const Step& step : kSteps) {
+    wire::append_close_statement(out, step.name);
+    connection.queue.push(Request::close, 0, ResponseQueue::kSwallow);
+  }
+  forget_guards(connection);
 }
 
 void guard_failed(Connection& connection) {

@@ -22,6 +22,9 @@ void append_guard(std::string& out, Connection& connection, const SettingsPtr& w
 // answers are to be swallowed, too; a Sync is for who asks.
 void append_defaults_question(std::string& out, Connection& connection);
 
+// The server forgets the guard's own statements, whichever it knows.
+void close_guards(std::string& out, Connection& connection);
+
 // Nothing is known of the connection's settings.
 void guard_failed(Connection& connection);
 

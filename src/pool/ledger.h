@@ -13,9 +13,10 @@
 
 namespace trunkline::pool {
 
-// What several pools share a limit on: `max_connections` of an upstream, a database or a user.
+// What several pools share a limit on: `max_connections` of an upstream, and what there may be to a
+// database, of a user, and to a server.
 struct CapName {
-  enum class Kind : uint8_t { upstream, database, user };
+  enum class Kind : uint8_t { upstream, database, user, server };
 
   Kind kind;
   std::string name;

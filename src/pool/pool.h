@@ -61,6 +61,7 @@ class Place {
   ~Place() { leave(); }
 
   void leave();
+  const PoolPtr& pool() const { return pool_; }
 
  private:
   friend class Pool;
@@ -175,7 +176,8 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   // Opens what is missing of `connections_min`.
   void fill(Desk& desk, uint32_t connections_min);
   // Closes this worker's connections that are to retire or dead, and those that have been idle
-  // since `idle_since` or longer and are more than `connections_min`.
+  // since `idle_since` or longer and are more than `connections_min`. Looks after the line, too:
+  // the pause behind a failed login may be over.
   void tend(Desk& desk, Instant idle_since, uint32_t connections_min);
   // What was opened before is closed: the idle ones now, others when they are given back.
   void renew(Desk& desk);
@@ -242,6 +244,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void announce_outdated();
   uint32_t ask_others(Desk& desk);
   void open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve);
+  bool pauses(Instant now) const;
   void start_opening(Desk& desk);
   EntryPtr pop_first();
   EntryPtr pop_place(uint32_t behind);
@@ -268,6 +271,8 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   mutable std::mutex mutex_;
   IntrusiveList<Entry> line_;
   uint32_t opening_ = 0;
+  uint32_t failures_ = 0;  // of logins while others were in use, since the last that did not fail
+  Instant pause_until_ = {};
   PoolPtr successor_ = {};
   QueryRates query_rates_;
 

@@ -100,14 +100,20 @@ class PlainDesk final : public Desk {
   bool alive = true;
 };
 
-// An upstream without servers.
-inline upstream::UpstreamPtr upstream_named(const std::string& name) {
+// To which nobody connects.
+inline upstream::UpstreamPtr upstream_of(config::Upstream settings, const std::string& name) {
   tls::Findings findings;
   config::ServerTls without_tls{.mode = config::ServerTlsMode::disable};
   upstream::CompiledTls tls{.context = tls::ServerContext::compile(without_tls, "tls", findings),
                             .files = {}};
-  return std::make_shared<upstream::Upstream>(name, config::Upstream{}, std::move(tls),
-                                              std::vector<std::shared_ptr<upstream::Health>>{});
+  std::vector<std::shared_ptr<upstream::Health>> health(settings.servers.size());
+  return std::make_shared<upstream::Upstream>(name, std::move(settings), std::move(tls),
+                                              std::move(health));
+}
+
+// An upstream without servers.
+inline upstream::UpstreamPtr upstream_named(const std::string& name) {
+  return upstream_of({}, name);
 }
 
 class FakeRequest : public Request {

@@ -124,7 +124,7 @@ void Pool::open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve) {
   for (;;) {
     {
       std::lock_guard lock(mutex_);
-      if (opening_ + coming >= waiting_.load()) return;
+      if (opening_ + coming >= waiting_.load() || pauses(desk.now())) return;
     }
     if (ledger_.open(*account_, may_use_reserve) != Ledger::Answer::granted) return;
     if (EntryPtr next = pop_place(coming)) {
@@ -133,6 +133,12 @@ void Pool::open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve) {
       start_opening(desk);
     }
   }
+}
+
+// A server that refuses its logins is not asked without a pause for as long as others may come
+// free. Under the mutex.
+bool Pool::pauses(Instant now) const {
+  return now < pause_until_ && ledger_.used(*account_) > places_.load();
 }
 
 Pool::EntryPtr Pool::pop_first() {

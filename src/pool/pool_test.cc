@@ -168,6 +168,33 @@ TEST_F(PoolTest, WhoWaitsIsRefusedWhenNobodyElseCouldServeHim) {
   pool->give_back(b, std::move(late.connection));
 }
 
+TEST_F(PoolTest, WhereOthersComeFreeAFailedLoginIsTriedAgainAfterAPauseThatGrows) {
+  make({.size = 2});
+  ConnectionPtr connection = connect(a);
+  FakeRequest request(b);
+  pool->wait(request);
+  for (Duration pause : {50ms, 100ms, 200ms, 400ms, 800ms, 1600ms, 2000ms, 2000ms}) {
+    ASSERT_EQ(b.opening.size(), 1U);
+    b.fail_login(b.time);
+    EXPECT_EQ(b.opening.size(), 0U);
+    b.time += pause - 1ms;
+    pool->tend(b, {}, 0);
+    EXPECT_EQ(b.opening.size(), 0U) << pause.count();
+    b.time += 1ms;
+    pool->tend(b, {}, 0);
+  }
+  b.finish_login();
+  EXPECT_NE(request.connection, nullptr);
+  pool->discard(b, std::move(request.connection));
+  FakeRequest next(b);
+  pool->wait(next);
+  b.fail_login(b.time);
+  pool->give_back(a, std::move(connection));
+  read_all_mail();
+  EXPECT_NE(next.connection, nullptr) << "a pause is nothing to those that come free";
+  pool->give_back(b, std::move(next.connection));
+}
+
 TEST_F(PoolTest, AFailedLoginIsNoMatterWhereOthersComeFree) {
   make({.size = 2});
   ConnectionPtr connection = connect(a);
@@ -177,7 +204,6 @@ TEST_F(PoolTest, AFailedLoginIsNoMatterWhereOthersComeFree) {
   EXPECT_FALSE(request.refused);
   pool->give_back(a, std::move(connection));
   EXPECT_NE(request.connection, nullptr);
-  a.opening.clear();
   pool->give_back(a, std::move(request.connection));
 }
 

@@ -1,5 +1,7 @@
 #include "pool/registry.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 namespace trunkline::pool {
@@ -28,6 +30,27 @@ void Registry::show(const Key& key, Pool& pool) const {
 }
 
 namespace {
+
+// A server that an upstream names twice counts once.
+std::vector<CapName> servers_of(const upstream::Upstream& upstream) {
+  std::vector<CapName> servers;
+  for (const upstream::Server& server : upstream.servers()) {
+    servers.push_back({CapName::Kind::server, upstream::server_name(server.address)});
+  }
+  std::ranges::sort(servers);
+  servers.erase(std::ranges::unique(servers).begin(), servers.end());
+  return servers;
+}
+
+// Which of its servers a connection leads to is not known before it is there, and the next one may
+// lead to another: so it counts for all of them, and none ever has more than it may.
+std::vector<CapName> caps_of(const Key& key, const upstream::Upstream& upstream) {
+  std::vector<CapName> caps = servers_of(upstream);
+  caps.push_back({CapName::Kind::upstream, upstream.name()});
+  caps.push_back({CapName::Kind::database, key.database});
+  caps.push_back({CapName::Kind::user, key.user});
+  return caps;
+}
 
 // A login that began before a reload brings the upstream of its time along.
 bool is_older(const upstream::UpstreamPtr& upstream, const upstream::UpstreamPtr& than) {
@@ -59,9 +82,7 @@ PoolPtr Registry::get(const Key& key, const upstream::UpstreamPtr& upstream,
 
 PoolPtr Registry::make(const Key& key, const upstream::UpstreamPtr& upstream,
                        const config::Pool& settings, const auth::Credentials& credentials) {
-  std::vector<CapName> caps = {{CapName::Kind::upstream, upstream->name()},
-                               {CapName::Kind::database, key.database},
-                               {CapName::Kind::user, key.user}};
+  std::vector<CapName> caps = caps_of(key, *upstream);
   auto destination = std::make_unique<Destination>(upstream, key.database, settings, credentials);
   std::shared_ptr<observe::Group> cells;
   if (metrics_ != nullptr) {
@@ -72,11 +93,49 @@ PoolPtr Registry::make(const Key& key, const upstream::UpstreamPtr& upstream,
   apply(key, settings, *pool);
   show(key, *pool);
   // Only now do the ledger's caps of these names exist for sure.
-  auto of_upstream = shares_.per_upstream.find(upstream->name());
-  if (of_upstream != shares_.per_upstream.end()) ledger_.set_cap(caps[0], of_upstream->second);
-  if (shares_.per_database) ledger_.set_cap(caps[1], shares_.per_database);
-  if (shares_.per_user) ledger_.set_cap(caps[2], shares_.per_user);
+  for (const CapName& cap : caps) {
+    if (std::optional<uint32_t> max = max_of(cap)) ledger_.set_cap(cap, max);
+    if (cap.kind == CapName::Kind::server) show(cap);
+  }
   return pool;
+}
+
+std::optional<uint32_t> Registry::max_of(const CapName& cap) const {
+  switch (cap.kind) {
+    case CapName::Kind::database:
+      return shares_.per_database;
+    case CapName::Kind::user:
+      return shares_.per_user;
+    case CapName::Kind::server:
+      return shares_.per_server;
+    case CapName::Kind::upstream:
+      break;
+  }
+  auto found = shares_.per_upstream.find(cap.name);
+  return found == shares_.per_upstream.end() ? std::nullopt : std::optional(found->second);
+}
+
+void Registry::show(const CapName& server) {
+  if (metrics_ == nullptr || of_servers_.size() >= kShownMax) return;
+  observe::GaugeHandle& shown = of_servers_[server.name];
+  if (shown.is_registered()) return;
+  shown = metrics_->gauge({.name = "pool_server_connections",
+                           .help = "Server connections of all pools, by server.",
+                           .type = observe::Type::gauge},
+                          {{"server", server.name}},
+                          [this, server] { return int64_t{ledger_.used(server)}; });
+}
+
+void Registry::stop_showing_unused() {
+  std::set<std::string> in_use;
+  auto note = [&](const Pool& pool) {
+    for (CapName& cap : servers_of(*pool.destination().upstream())) {
+      in_use.insert(std::move(cap.name));
+    }
+  };
+  for (const auto& [key, pool] : pools_) note(*pool);
+  for (const PoolPtr& pool : replaced_) note(*pool);
+  std::erase_if(of_servers_, [&](const auto& shown) { return !in_use.contains(shown.first); });
 }
 
 std::optional<Registry::Move> Registry::replace(const Key& key, PoolPtr& pool,
@@ -98,13 +157,14 @@ void Registry::set_shares(Shares shares) {
   std::lock_guard lock(mutex_);
   shares_ = std::move(shares);
   for (const auto& [key, pool] : pools_) {
-    const std::string& upstream = pool->destination().upstream()->name();
-    auto found = shares_.per_upstream.find(upstream);
-    std::optional<uint32_t> per_upstream;
-    if (found != shares_.per_upstream.end()) per_upstream = found->second;
-    ledger_.set_cap({CapName::Kind::upstream, upstream}, per_upstream);
-    ledger_.set_cap({CapName::Kind::database, key.database}, shares_.per_database);
-    ledger_.set_cap({CapName::Kind::user, key.user}, shares_.per_user);
+    for (const CapName& cap : caps_of(key, *pool->destination().upstream())) {
+      ledger_.set_cap(cap, max_of(cap));
+    }
+  }
+  for (const PoolPtr& pool : replaced_) {
+    for (const CapName& cap : servers_of(*pool->destination().upstream())) {
+      ledger_.set_cap(cap, max_of(cap));
+    }
   }
 }
 
@@ -165,6 +225,7 @@ void Registry::forget_unused() {
     unused.push_back(std::move(pool));
     return true;
   });
+  if (!unused.empty()) stop_showing_unused();
 }
 
 }  // namespace trunkline::pool

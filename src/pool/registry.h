@@ -27,6 +27,7 @@ struct Shares {
   std::map<std::string, uint32_t> per_upstream;  // by name
   std::optional<uint32_t> per_database;
   std::optional<uint32_t> per_user;
+  std::optional<uint32_t> per_server;
 };
 
 // The pools of the process. They come with the first session that needs them and go when they have
@@ -69,6 +70,9 @@ class Registry {
   };
 
   static Limits limits_of(const config::Pool& settings);
+  std::optional<uint32_t> max_of(const CapName& cap) const;
+  void show(const CapName& server);
+  void stop_showing_unused();
   PoolPtr make(const Key& key, const upstream::UpstreamPtr& upstream, const config::Pool& settings,
                const auth::Credentials& credentials);
   // The lock is held.
@@ -92,6 +96,7 @@ class Registry {
   std::map<Key, PoolPtr> pools_;
   // Replaced while sessions still used them.
   std::vector<PoolPtr> replaced_;
+  std::map<std::string, observe::GaugeHandle> of_servers_;
 };
 
 }  // namespace trunkline::pool

@@ -41,6 +41,30 @@ TEST_F(RegistryTest, one_pool_for_each_route_database_and_user) {
   EXPECT_EQ(pool->destination().credentials().user, "joe");
 }
 
+TEST_F(RegistryTest, a_limit_of_a_server_holds_over_all_upstreams_that_name_it) {
+  auto upstream_at = [](const std::string& name, std::vector<config::ServerAddress> servers) {
+    return upstream_of({.servers = std::move(servers)}, name);
+  };
+  config::ServerAddress a{.host = "a"};
+  config::ServerAddress b{.host = "b"};
+  config::Pool settings{.mode = config::PoolMode::transaction, .size = 5};
+  registry.set_shares({.per_server = 4});
+  PoolPtr both = registry.get({"both", "db", "joe"}, upstream_at("both", {a, b, a}), settings, {});
+  PoolPtr last = registry.get({"last", "db", "joe"}, upstream_at("last", {b}), settings, {});
+  EXPECT_EQ(room(both), 4u);
+  both->fill(desk, 3);
+  EXPECT_EQ(ledger.used({CapName::Kind::server, "a:5432"}), 3u) << "once, though it is named twice";
+  EXPECT_EQ(ledger.used({CapName::Kind::server, "b:5432"}), 3u) << "it may lead there";
+  EXPECT_EQ(room(last), 1u);
+  registry.set_shares({.per_server = 5});
+  EXPECT_EQ(room(last), 2u) << "a reload";
+  registry.set_shares({});
+  EXPECT_EQ(room(last), 5u);
+  PoolPtr later = registry.get({"later", "db", "joe"}, upstream_at("later", {a}), settings, {});
+  EXPECT_EQ(room(later), 5u);
+  for (PoolPtr& each : std::exchange(desk.opening, {})) each->not_opened(desk, {}, {});
+}
+
 TEST_F(RegistryTest, the_password_shown_last_is_kept) {
   Key key{"route", "db", "joe"};
   PoolPtr pool =

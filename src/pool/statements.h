@@ -22,6 +22,9 @@ struct Statement {
   std::string parse;
   // Of one that was prepared by SQL: the declared types as they were written, or none.
   std::optional<std::string> sql_types = {};
+  // Likewise what its text had before and behind the body: `PREPARE name AS`.
+  std::string sql_before = {};
+  std::string sql_after = {};
   // Those that decide what the text means; the same text under others is another statement.
   SettingsPtr settings;
   std::shared_ptr<const sql::TextFacts> facts;

@@ -81,6 +81,17 @@ TEST_F(CancelTest, AServerThatNeverClosesIsLeftAtTheDeadline) {
   start(at.address(), false, "key!", 30ms);
   run_to_answer();
   run_until([&] { return at.ended == 1; });
+  ASSERT_FALSE(*sent_);
+  EXPECT_EQ(sent_->error().reason, Reason::server_unreachable);
+  EXPECT_NE(sent_->error().retry, Retry::safe) << "it may yet come";
+}
+
+TEST_F(CancelTest, WhatTheServerHasNotSeenCannotCome) {
+  FakeServer at(loop, {{.acts = {}, .keeps_open = true}});
+  start(at.address(), true, "key!", 30ms);
+  run_to_answer();
+  ASSERT_FALSE(*sent_);
+  EXPECT_EQ(sent_->error().retry, Retry::safe) << "no TLS, so no key was shown";
 }
 
 TEST_F(CancelTest, AServerThatCannotBeReachedIsAFailure) {
@@ -93,6 +104,7 @@ TEST_F(CancelTest, AServerThatCannotBeReachedIsAFailure) {
   run_to_answer();
   ASSERT_FALSE(*sent_);
   EXPECT_EQ(sent_->error().reason, Reason::server_connect_failed);
+  EXPECT_EQ(sent_->error().retry, Retry::safe);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "pool/pool.h"
 #include "server/connection.h"
 #include "session/relay.h"
 #include "session/relay_machine.h"
@@ -25,7 +24,7 @@ struct Session::Connected final : Serving {
   void ask_to_end(Error error, bool when_idle) override {
     relay.ask_to_end(std::move(error), when_idle);
   }
-  void cancel(std::move_only_function<void(bool sent)> done) override;
+  void cancel(std::move_only_function<void(CancelOutcome)> done) override;
   bool client_can_hear() const override { return relay.client_can_hear(); }
   void leave_server() override;
   bool exchange_open() const override { return machine.exchange_open(); }
@@ -33,7 +32,9 @@ struct Session::Connected final : Serving {
   Instant server_stalled_since() const override { return relay.server_stalled_since(); }
   std::string server_address() const override { return server.endpoint.address.to_string(); }
 
-  pool::Place place = {};  // where the route has a pool
+  // For replication through a route with a pool: how long its client may be idle there.
+  void watch_idle(const wire::StartupPacket& packet);
+
   server::Connection server;
   upstream::ServerCount server_count;
   RelayMachine machine;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ struct Snapshot {
   std::shared_ptr<const auth::AuthConfig> auth;
   std::shared_ptr<const policy::HookChain> hooks;
   std::vector<std::shared_ptr<const Listener>> listeners;  // in the order of the file
+  Duration cancel_timeout;
+  std::optional<Duration> tcp_user_timeout;  // of connections to servers
 };
 
 // Delivers to a session of another worker. Any thread.
@@ -63,7 +66,7 @@ class SessionMail {
  public:
   // `done` is called on the session's worker.
   virtual void cancel(CancelRegistry::Target target,
-                      std::move_only_function<void(bool sent)> done) = 0;
+                      std::move_only_function<void(CancelOutcome)> done) = 0;
 
  protected:
   ~SessionMail() = default;

@@ -9,8 +9,8 @@
 namespace trunkline::session {
 
 struct NoMail final : SessionMail {
-  void cancel(CancelRegistry::Target, std::move_only_function<void(bool)> done) override {
-    done(false);
+  void cancel(CancelRegistry::Target, std::move_only_function<void(CancelOutcome)> done) override {
+    done(CancelOutcome::failed);
   }
 };
 

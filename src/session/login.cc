@@ -196,47 +196,52 @@ io::Task<Result<>> Session::start_terminated(StartupRequest& request,
   bool pooled = decision.route->pool.mode != config::PoolMode::none &&
                 request.packet.replication == wire::ReplicationMode::none;
   std::string early = input.take_rest();
-  pool::Place place;
-  if (pooled) {
-    Result<bool> started =
-        co_await start_pooled(request.packet, decision, credentials, early, method);
-    if (!started) co_return fail(std::move(started.error()));
-    if (*started) co_return Result<>{};
-    auto room = co_await take_place(pool_of(request.packet, decision, credentials), !early.empty());
-    if (!room) co_return fail(std::move(room.error()));
-    place = std::move(*room);
-  }
-  co_return co_await start_connected({.decision = decision,
-                                      .packet = request.packet,
-                                      .credentials = std::move(credentials),
-                                      .early = std::move(early),
-                                      .method = method,
-                                      .place = std::move(place)});
+  Start start{.decision = decision,
+              .packet = request.packet,
+              .credentials = std::move(credentials),
+              .early = std::move(early),
+              .method = method};
+  if (!pooled) co_return co_await start_connected(std::move(start));
+  Result<bool> started =
+      co_await start_pooled(request.packet, decision, start.credentials, start.early, method);
+  if (!started) co_return fail(std::move(started.error()));
+  if (*started) co_return Result<>{};
+  auto room = co_await take_place(pool_of(request.packet, decision, start.credentials),
+                                  !start.early.empty());
+  if (!room) co_return fail(std::move(room.error()));
+  co_return co_await start_with_own(std::move(start), std::move(*room));
+}
+
+io::Task<Result<server::LoggedIn>> Session::log_in_to_server(Start& start, Instant& connect_began) {
+  server::TlsAttempts tls;
+  server::LoginContext context = login_context();
+  context.tls_attempts = &tls;
+  server::LoginRequest login{.credentials = std::move(start.credentials),
+                             .parameters = server_parameters(start.packet, start.decision)};
+  connect_began = environment_.loop.now();
+  auto server = co_await while_client_stays(
+      upstream::log_in(start.decision.upstream, context, login, environment_.process.resolver,
+                       began_ + login_->snapshot->login_timeout),
+      !start.early.empty());
+  count_server_tls(start.decision, tls);
+  if (!server) co_return fail(std::move(server.error()));
+  if (!*server) co_return fail(refused_by_server(std::move(server->error())).error());
+  co_return std::move(**server);
 }
 
 // With a server connection of its own.
 io::Task<Result<>> Session::start_connected(Start start) {
   const route::Decision& decision = start.decision;
-  server::TlsAttempts tls;
-  server::LoginContext context = login_context();
-  context.tls_attempts = &tls;
-  server::LoginRequest login{.credentials = std::move(start.credentials),
-                             .parameters = server_parameters(start.packet, decision)};
   upstream::ServerCount counted = environment_.count_server(decision.upstream->name());
-  Instant connect_began = environment_.loop.now();
-  auto server = co_await while_client_stays(
-      upstream::log_in(decision.upstream, context, login, environment_.process.resolver,
-                       began_ + login_->snapshot->login_timeout),
-      !start.early.empty());
-  count_server_tls(decision, tls);
+  Instant connect_began;
+  Result<server::LoggedIn> server = co_await log_in_to_server(start, connect_began);
   if (!server) co_return fail(std::move(server.error()));
-  if (!*server) co_return refused_by_server(std::move(server->error()));
-  Connected& connected = connect_relay(decision, std::move((*server)->connection),
-                                       std::move(counted), decision.route->inspect, connect_began);
-  connected.place = std::move(start.place);
+  Connected& connected = connect_relay(decision, std::move(server->connection), std::move(counted),
+                                       decision.route->inspect, connect_began);
+  if (start.packet.replication != wire::ReplicationMode::none) connected.watch_idle(start.packet);
   connected.early->of_client = std::move(start.early);
-  connected.early->of_server = std::move((*server)->early);
-  std::string greeting = std::exchange(login_->before_error, {}) + (*server)->greeting;
+  connected.early->of_server = std::move(server->early);
+  std::string greeting = std::exchange(login_->before_error, {}) + server->greeting;
   co_return co_await open_session(std::move(greeting), start.packet, start.method);
 }
 

@@ -66,9 +66,13 @@ constexpr Descriptor kCancels[] = {
     {"cancel_requests", "Cancel requests of clients, by what became of them."}};
 constexpr std::string_view kOutcomeLabel[] = {"outcome"};
 constexpr GroupDescriptor kCancelsGroup{kCancels, kOutcomeLabel};
-constexpr std::string_view kOutcomeNames[] = {"sent", "failed", "unknown_key", "limited",
-                                              "passthrough_dropped"};
+constexpr std::string_view kOutcomeNames[] = {
+    "sent", "failed", "unknown_key", "limited", "passthrough_dropped", "unanswered"};
 static_assert(std::size(kOutcomeNames) == static_cast<size_t>(CancelOutcome::kCount));
+
+constexpr Descriptor kServerCancels[] = {
+    {"server_cancels", "Cancel requests to servers, by what became of them."}};
+constexpr GroupDescriptor kServerCancelsGroup{kServerCancels, kOutcomeLabel};
 
 constexpr Descriptor kHandshakes[] = {{"handshakes", "What clients showed in their handshakes."}};
 constexpr std::string_view kHandshakeLabels[] = {"fact", "value"};
@@ -94,6 +98,11 @@ WorkerMetrics::WorkerMetrics(observe::Registry& registry, uint32_t worker)
   }
   for (size_t i = 0; i < cancels_.size(); ++i)
     cancels_[i] = cell(kCancelsGroup, {std::string(kOutcomeNames[i])});
+  for (CancelOutcome outcome :
+       {CancelOutcome::sent, CancelOutcome::failed, CancelOutcome::unanswered}) {
+    auto i = static_cast<size_t>(outcome);
+    server_cancels_[i] = cell(kServerCancelsGroup, {std::string(kOutcomeNames[i])});
+  }
 }
 
 void WorkerMetrics::count_handshake(std::string_view fact, std::string_view value) {

@@ -28,10 +28,11 @@ struct RouteCells {
 enum class ClientState : uint8_t { login, active, closing, kCount };
 enum class CancelOutcome : uint8_t {
   sent,
-  failed,
+  failed,  // it cannot have arrived
   unknown_key,
   limited,
   passthrough_dropped,
+  unanswered,  // it may still arrive
   kCount
 };
 
@@ -51,7 +52,12 @@ class WorkerMetrics {
   observe::Cell& first_packets(wire::FirstPacket kind) {
     return *first_packets_[static_cast<size_t>(kind)];
   }
+  // Of clients.
   observe::Cell& cancels(CancelOutcome outcome) { return *cancels_[static_cast<size_t>(outcome)]; }
+  // To servers: `sent`, `failed` and `unanswered`.
+  observe::Cell& server_cancels(CancelOutcome outcome) {
+    return *server_cancels_[static_cast<size_t>(outcome)];
+  }
   // Handshake facts: "sni", "alpn" and "protocol" with what the client showed.
   void count_handshake(std::string_view fact, std::string_view value);
 
@@ -70,6 +76,7 @@ class WorkerMetrics {
   std::array<observe::Cell*, static_cast<size_t>(wire::FirstPacket::malformed) + 1> first_packets_;
   std::array<observe::Cell*, static_cast<size_t>(CancelOutcome::kCount)> cancels_;
   std::map<std::pair<std::string, std::string>, observe::Cell*> handshakes_;
+  std::array<observe::Cell*, static_cast<size_t>(CancelOutcome::kCount)> server_cancels_{};
 };
 
 }  // namespace trunkline::session

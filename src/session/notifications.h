@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,16 +67,43 @@ class Notifications {
   // the transaction may have sent notifications.
   void on_ready(bool in_block, bool notified);
 
+  // Channels that the server connection at hand listens to, as code did that was not seen, go over
+  // to the listener, and nothing is lost or told twice: when the listener hears them, the
+  // connection notifies a channel of nobody's that both listen to. All sessions hear everything in
+  // one order: up to this mark what the connection hears is told, from there on what the listener
+  // hears.
+  //
+  //   adopt ─► the listener hears ─► `take_mark` ─► `is_mark` ─► `end_mark`: they are the session's
+  // What the connection listens to besides the session's own channels; those of `left_` that are
+  // not among `found` have been ended there.
+  SessionChannels::Names settle(SessionChannels::Names found);
+  bool may_adopt() const { return adoption_ == nullptr && !adoption_refused_; }
+  void adopt(SessionChannels::Names channels, std::string mark);
+  bool may_mark() const { return adoption_ != nullptr && !adoption_->is_sent && awaited_ == 0; }
+  std::string take_mark();  // as SQL
+  // Of a notification on the server connection.
+  bool is_mark(std::string_view channel);
+  // It is answered. False: they stay where they are.
+  bool end_mark();
+  // The client asks something else of the connection before the mark is sent.
+  void put_off_adoption() {
+    if (adoption_ != nullptr && !adoption_->is_sent) give_up_adoption();
+  }
+
   void on_answer(Listening::Ticket ticket, bool hears);
   // `undecided`: something runs that may commit a LISTEN.
   void on_notification(pool::NotificationPtr notification, bool undecided);
 
   // It listens to nothing, and nothing is under way: as before its first LISTEN.
   bool idle() const {
-    return asked_for_.empty() && inbox_.empty() && left_.empty() && fence_ == 0 && clearance_ == 0;
+    return asked_for_.empty() && inbox_.empty() && left_.empty() && fence_ == 0 &&
+           clearance_ == 0 && adoption_ == nullptr;
   }
   // What has to reach the client ahead of its ReadyForQuery is not all here yet.
-  bool fenced() const { return fence_ != 0; }
+  bool fenced() const {
+    bool awaits_mark = adoption_ != nullptr && adoption_->is_sent && !adoption_->is_passed;
+    return fence_ != 0 || awaits_mark;
+  }
   bool empty() const { return inbox_.empty(); }
   // The next of the notifications for the client, at most about `kChunkBytes` of them; to be asked
   // for between transactions only. Counts them.
@@ -87,7 +115,7 @@ class Notifications {
   bool has_left() const { return !left_.empty(); }
   std::string take_left();  // as SQL that ends it
   void forget_left() { left_.clear(); }
-  // As SQL that makes the connection at hand show the session's channels as its own.
+  // As SQL that makes the connection at hand listen to the session's channels.
   std::string lay_on();
 
  private:
@@ -98,6 +126,20 @@ class Notifications {
     enum class State : uint8_t { asked, heard, refused } state = State::asked;
   };
 
+  struct Adoption {
+    SessionChannels::Names channels;
+    std::string mark;
+    bool is_sent = false;
+    bool is_passed = false;       // on the server connection
+    bool is_heard = false;        // by the listener
+    Listening::Ticket fence = 0;  // behind which it has been heard
+  };
+
+  void ask_for(const std::string& channel);
+  bool adopts(std::string_view channel) const {
+    return adoption_ != nullptr && adoption_->channels.contains(channel);
+  }
+  void give_up_adoption();
   void drop_unwanted();
   void reconcile();
 
@@ -111,6 +153,8 @@ class Notifications {
   const void* cleared_ = nullptr;    // the connection that was cleared last
   std::deque<pool::NotificationPtr> inbox_;
   std::vector<std::string> left_;
+  std::unique_ptr<Adoption> adoption_;
+  bool adoption_refused_ = false;
 };
 
 }  // namespace trunkline::session

@@ -82,6 +82,8 @@ inline constexpr std::string_view kProbe =
     " AND NOT pg_catalog.starts_with(name, 'transaction_')"
     " UNION ALL SELECT 'role', pg_catalog.current_setting('role')"
     " WHERE pg_catalog.current_setting('role') <> 'none'";
+// As it stands in it: of what SQL has prepared, what is none of code that is not seen.
+inline constexpr std::string_view kProbeOurNames = "NOT pg_catalog.starts_with(name, 'trunkline_')";
 inline constexpr std::string_view kProbeCustomized =
     " UNION ALL SELECT n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest('{{{}}}'"
     "::pg_catalog.text[]) AS n WHERE pg_catalog.current_setting(n, true) IS NOT NULL";

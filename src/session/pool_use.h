@@ -30,6 +30,7 @@ struct PoolUse {
   std::optional<uint32_t> settings_version;  // that were looked at last
   std::unique_ptr<Watch> watch;              // only where there are timeouts
   std::unique_ptr<QueryLimit> query_limit;   // only where there is one
+  std::unique_ptr<pool::Place> place;        // of a server connection of its own
 };
 
 }  // namespace trunkline::session

@@ -26,6 +26,18 @@ static_assert(sizeof(SessionSettings) <= 56);
 static_assert(sizeof(PooledClient) <= 120);
 static_assert(sizeof(PoolUse) <= 40);
 
+Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Place place,
+                        pool::ConnectionPtr connection, std::string early)
+    : Serving(of, decision),
+      own(connection->generation, connection->settings,
+          std::make_shared<const pool::Reported>(connection->reported)),
+      pool(place.pool()) {
+  pool.place = std::make_unique<pool::Place>(std::move(place));
+  PooledRelay& relay = wake_up();
+  relay.adopt(std::move(connection));
+  if (!early.empty()) relay.begin(std::move(early));
+}
+
 Session::Pooled::~Pooled() {
   static_assert(sizeof(Pooled) <= 280);
   if (active) rest();
@@ -68,6 +80,8 @@ PooledRelay& Session::Pooled::wake_up() {
   if (active) return *active->relay;
   Environment& environment = session.environment_;
   config::PoolMode mode = use->route->pool.mode;
+  bool has_own = pool.place != nullptr;  // nobody else's is touched by what it does
+  bool keeps = has_own || mode == config::PoolMode::session;
   active = environment.relays.take();
   PooledRelay::Place place{
       .client = session.client_,
@@ -79,12 +93,12 @@ PooledRelay& Session::Pooled::wake_up() {
       .use = pool,
       .own = own,
       .identity = {.session = session.id_,
-                   .keeps_connection = mode == config::PoolMode::session,
-                   .refuses_blocks = mode == config::PoolMode::statement,
-                   .rejects = use->rejects,
-                   .pin_places = &pool.pool->pin_places(),
+                   .keeps_connection = keeps,
+                   .refuses_blocks = !has_own && mode == config::PoolMode::statement,
+                   .rejects = has_own ? Pins{} : use->rejects,
+                   .pin_places = has_own ? nullptr : &pool.pool->pin_places(),
                    .pool_cells = pool.pool->cells(environment.worker),
-                   .listening = mode == config::PoolMode::session ? nullptr : this,
+                   .listening = keeps ? nullptr : this,
                    .process_id = &own_key.process_id},
       .counters = counters(),
       .events = listener(),
@@ -104,33 +118,43 @@ void Session::Pooled::ask_to_end(Error error, bool when_idle) {
   session.waiter_.raise(wake::kMail);
 }
 
+// None is known before the first query, but of a connection of its own.
+std::string Session::Pooled::server_address() const {
+  const pool::Connection* connection = active ? active->relay->server() : nullptr;
+  return connection == nullptr ? "" : connection->server.endpoint.address.to_string();
+}
+
 void Session::Pooled::leave_server() {
   if (!active) return;
   session.server_response_ = active->relay->take_server_response();
   active->relay->abandon();
 }
 
-void Session::Pooled::cancel(std::move_only_function<void(bool sent)> done) {
-  if (!active || active->relay->cancel_wait()) return done(true);
+void Session::Pooled::cancel(std::move_only_function<void(CancelOutcome)> done) {
+  if (!active || active->relay->cancel_wait()) return done(CancelOutcome::sent);
   const pool::Connection* connection = active->relay->server();
-  if (connection == nullptr) return done(true);  // nothing runs: as PostgreSQL, nothing happens
+  // Nothing runs: as in PostgreSQL, nothing happens.
+  if (connection == nullptr) return done(CancelOutcome::sent);
   send_cancel(connection->server, std::move(done));
 }
 
 void Session::Pooled::send_cancel(const server::Connection& server) {
-  send_cancel(server, [](bool) {});
+  send_cancel(server, [](CancelOutcome) {});
 }
 
 // The connection stays with the session until the request has arrived: whoever came after would be
 // hit by it.
 void Session::Pooled::send_cancel(const server::Connection& server,
-                                  std::move_only_function<void(bool)> done) {
+                                  std::move_only_function<void(CancelOutcome)> done) {
   if (!self) self = std::make_shared<Pooled*>(this);
   active->relay->begin_cancel();
-  session.send_cancel(server, [alive = self, tell = std::move(done)](bool sent) mutable {
-    if (*alive != nullptr) (*alive)->active->relay->end_cancel();
-    tell(sent);
-  });
+  uint32_t process_id = server.cancel_key.process_id;
+  session.send_cancel(
+      server, [alive = self, process_id, tell = std::move(done)](CancelOutcome outcome) mutable {
+        bool may_come = outcome == CancelOutcome::unanswered;
+        if (*alive != nullptr) (*alive)->active->relay->end_cancel(process_id, may_come);
+        tell(outcome);
+      });
 }
 
 }  // namespace trunkline::session

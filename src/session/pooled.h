@@ -20,11 +20,15 @@ struct Session::Pooled final : Serving, Listening, pool::Hearer, PooledRelay::Ca
   // `early` is what the client sent behind its login.
   Pooled(Session& session, const route::Decision& decision, pool::PoolPtr pool,
          const pool::Greetings::Greeting& greeting, std::string early);
+  // With a server connection of its own, which nobody else has had or gets: what it has been set to
+  // at its login is there for its whole life.
+  Pooled(Session& session, const route::Decision& decision, pool::Place place,
+         pool::ConnectionPtr connection, std::string early);
   ~Pooled() override;
 
   io::Task<std::unique_ptr<Error>> run() override;
   void ask_to_end(Error error, bool when_idle) override;
-  void cancel(std::move_only_function<void(bool sent)> done) override;
+  void cancel(std::move_only_function<void(CancelOutcome)> done) override;
   bool client_can_hear() const override { return !active || active->relay->client_can_hear(); }
   void leave_server() override;
   bool exchange_open() const override { return active && active->relay->exchange_open(); }
@@ -34,13 +38,14 @@ struct Session::Pooled final : Serving, Listening, pool::Hearer, PooledRelay::Ca
   Instant server_stalled_since() const override {
     return active ? active->relay->server_stalled_since() : Instant::max();
   }
-  std::string server_address() const override { return ""; }
+  std::string server_address() const override;
 
   std::optional<uint32_t> go_on(uint32_t woken);
   PooledRelay& wake_up();
   void rest();
   void send_cancel(const server::Connection& server) override;
-  void send_cancel(const server::Connection& server, std::move_only_function<void(bool)> done);
+  void send_cancel(const server::Connection& server,
+                   std::move_only_function<void(CancelOutcome)> done);
 
   // pooled_listening.cc
   void open(std::string encoding) override;

@@ -65,6 +65,13 @@ void PooledMachine::detach() {
   if (notifications_ != nullptr) notifications_->forget_left();
   lays_on_ = laid_on_ = false;
   names_change_ = nullptr;
+  adopting_ = Adopting::no;
+  laid_for_code_ = false;
+  if (notifications_ != nullptr) notifications_->put_off_adoption();
+  names_ = Names::ours;
+  names_are_new_ = false;
+  of_settings_ = OfSettings::not_asked;
+  settings_question_.clear();
   forget_names_question();
   if (settings_.server_differs()) server_->unproven = true;
   if (unnamed_ != nullptr && unnamed_->is_long) unnamed_ = nullptr;
@@ -134,7 +141,8 @@ bool PooledMachine::must_be_whole(wire::Header header) const {
   if (header.length > kGatheredBytesMax) return false;
   return header.type == type::kParameterStatus || header.type == type::kErrorResponse ||
          header.type == type::kNotificationResponse ||
-         ((probing_ || asking_names_) && header.type == type::kDataRow);
+         ((probing_ || asking_names_ || adopting_ == Adopting::asking) &&
+          header.type == type::kDataRow);
 }
 
 // A message that is not whole in the input.
@@ -211,6 +219,10 @@ PooledMachine::Fate PooledMachine::on_answer(char message, std::string_view body
     if (!queue.swallowing()) return Fate::pass;
     if (probing_) on_probed(wire::row_of_text(body));
     if (asking_names_) on_names_answer(wire::row_of_text(body));
+    if (of_settings_ == OfSettings::asking) of_settings_ = OfSettings::found;
+    if (adopting_ == Adopting::asking) {
+      for (std::string_view each : wire::row_of_text(body)) found_channels_.emplace(each);
+    }
     return Fate::swallow;
   }
   if (message == type::kParameterStatus) return on_parameter_status(body);
@@ -271,10 +283,11 @@ void PooledMachine::on_completed(std::string_view tag) {
     case sql::StatementKind::rollback:
     case sql::StatementKind::prepare_transaction:
       in_block_ = statement.and_chain;
+      laid_for_code_ = laid_for_code_ && tag != "ROLLBACK";
       block_failed_ = false;
       break;
     case sql::StatementKind::rollback_to:
-      block_failed_ = false;
+      laid_for_code_ = block_failed_ = false;
       break;
     case sql::StatementKind::alter_role_or_database:
       defaults_changed_ = true;
@@ -337,6 +350,8 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   bool ours = std::exchange(guard_failed_, false);
   if (ours) in_block_ = false;
   unit_open_ = false;
+  of_settings_ = OfSettings::not_asked;
+  names_are_new_ = false;
   forget_running();
   changes_.clear();
   changes_done_ = 0;

@@ -36,7 +36,10 @@ struct PooledClient {
   };
 
   PooledClient(uint64_t began_with, pool::SettingsPtr startup, pool::ReportedPtr told_at_login)
-      : generation(began_with), settings(std::move(startup)), told(std::move(told_at_login)) {
+      : generation(began_with),
+        may_have_made_up(SessionSettings::has_custom(startup)),
+        settings(std::move(startup)),
+        told(std::move(told_at_login)) {
     update_syntax();
   }
 
@@ -55,6 +58,8 @@ struct PooledClient {
   uint64_t generation;  // of the pool's connections when it began
   sql::Syntax syntax;
   bool has_had_temporary = false;  // objects
+  // Settings of its own ("my.tenant"), or has run what is not seen.
+  bool may_have_made_up;
   SessionSettings settings;
   pool::ReportedPtr told;
   ClientStatements statements;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "session/bind_mistakes.h"
 #include "session/bound_settings.h"
 #include "session/pooled_machine.h"
 
@@ -14,12 +15,22 @@ using wire::ResponseQueue;
 namespace {
 
 // What a failed transaction still takes (postgres.c: IsTransactionExitStmt).
-bool ends_transaction(const pool::Statement& statement) {
+bool ends_transaction(const sql::TextFacts* facts) {
   static constexpr sql::KindSet kExits = {sql::StatementKind::commit, sql::StatementKind::rollback,
                                           sql::StatementKind::rollback_to,
                                           sql::StatementKind::prepare_transaction};
-  return statement.facts != nullptr && statement.facts->statement_count() == 1 &&
-         statement.facts->kinds().is_within(kExits);
+  return facts != nullptr && facts->statement_count() == 1 && facts->kinds().is_within(kExits);
+}
+
+bool ends_transaction(const pool::Statement& statement) {
+  return ends_transaction(statement.facts.get());
+}
+
+// The text may be prepared and described in a failed transaction; only exits may be bound.
+bool is_taken_when_failed(const pool::Statement& statement) {
+  bool is_empty = statement.facts != nullptr && statement.facts->statement_count() == 0 &&
+                  statement.facts->outcome() == sql::Lexer::Outcome::complete;
+  return is_empty || ends_transaction(statement);
 }
 
 // Of what is not in the text.
@@ -62,18 +73,27 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
     statement = std::move(alone);
   }
   if (name.empty()) {
+    lay_names_on(statement->facts.get(), out);
     changes_.push_back({.name = "", .before = std::exchange(unnamed_, statement)});
     server_->unnamed = statement;
     ask(Request::parse);
     pass(input, out);
     return Verdict::go_on;
   }
+  lay_names_on(statement->facts.get(), out);
+  if (has_client_names()) return parse_as_is(std::move(name), statement, input, out);
   pool::StatementPtr before = statement_named(name);
-  if (is_failed() && !ends_transaction(*statement)) {
+  if (is_failed() && !is_taken_when_failed(*statement)) {
     // The server refuses it before it looks at the name.
     changes_.push_back({.name = std::move(name), .before = std::move(before)});
     ask(Request::parse);
     pass_renamed(input, std::string(kNoStatement) + '\0', name_bytes, out);
+    return Verdict::go_on;
+  }
+  if (before != nullptr && is_failed()) {
+    // The one before it can not be prepared here now, to be in the way.
+    let_fail("42P05", "prepared statement \"" + name + "\" already exists", out);
+    skip(input);
     return Verdict::go_on;
   }
   if (before != nullptr) {
@@ -129,14 +149,23 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
   pool::StatementPtr statement = statement_named(name);
   if (statement == nullptr) return fail_without(name, input, out);
   if (is_failed() && !ends_transaction(*statement) && !is_prepared(name, *statement)) {
-    return fail_aborted(input, out);
+    std::optional<std::string> mistake;
+    if (reader_.front().is_whole()) {
+      mistake = mistake_of_bind(*statement, name, body.substr(name_end + 1), syntax_);
+    }
+    if (!mistake) return fail_aborted(input, out);
+    let_fail("08P01", *mistake, out);
+    skip(input);
+    return Verdict::go_on;
   }
   Portal portal{.name = portal_name, .statement = statement};
   if (statement->facts != nullptr && !statement->facts->bound_settings().empty() &&
       reader_.front().is_whole()) {
     portal.facts = facts_with_bound_settings(*statement->facts, body.substr(name_end + 1));
   }
+  lay_names_on(statement->facts.get(), out);
   statement = rewritten(statement, portal.rewriting, out);
+  bool as_is = has_client_names() && (!portal.rewriting || portal.rewriting->edits.empty());
   if (portal_name.empty()) {
     unnamed_portal_ = std::move(portal);
   } else {
@@ -145,6 +174,11 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
   }
   if (name.empty()) {
     if (server_->unnamed != statement) prepare_again(statement, "", out);
+    ask(Request::bind);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  if (as_is) {
     ask(Request::bind);
     pass(input, out);
     return Verdict::go_on;
@@ -166,7 +200,7 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Piece
   std::string_view name = first_name(body.substr(1));
   pool::StatementPtr statement = statement_named(name);
   if (statement == nullptr) return fail_without(name, input, out);
-  if (is_failed() && !ends_transaction(*statement) && !is_prepared(name, *statement)) {
+  if (is_failed() && !is_taken_when_failed(*statement) && !is_prepared(name, *statement)) {
     return fail_aborted(input, out);
   }
   // EXECUTE has the columns of what it runs.
@@ -176,6 +210,11 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Piece
   }
   if (name.empty()) {
     if (server_->unnamed != statement) prepare_again(statement, "", out);
+    ask(Request::describe);
+    pass(input, out);
+    return Verdict::go_on;
+  }
+  if (has_client_names()) {
     ask(Request::describe);
     pass(input, out);
     return Verdict::go_on;
@@ -205,6 +244,11 @@ PooledMachine::Verdict PooledMachine::on_close(std::string_view& input, Pieces& 
     before = statements_.take(name);
   }
   changes_.push_back({.name = std::move(name), .before = std::move(before)});
+  if (has_client_names()) {
+    ask(Request::close);
+    pass(input, out);
+    return Verdict::go_on;
+  }
   ask(Request::close, ResponseQueue::kByProxy);
   skip(input);
   return Verdict::go_on;
@@ -221,6 +265,7 @@ PooledMachine::Verdict PooledMachine::on_execute(std::string_view& input, Pieces
     if (!may_send(facts)) return Verdict::hold;
     if (std::optional<Error> refused = refusal_to_run(facts)) [[unlikely]]
       return refuse_execute(*refused, input, out);
+    lay_channels_on(facts, out);
     if (rewriting != nullptr) execute_rewritten(*rewriting, facts);
     if (portal->statement->is_long) {
       long_unnamed_has_run_ |= portal->statement == unnamed_;
@@ -253,13 +298,17 @@ bool PooledMachine::awaits_long_unnamed() const {
   return unnamed_ != nullptr && unnamed_->is_long && !long_unnamed_has_run_;
 }
 
+// When the next request is looked at, as far as the proxy can know.
 bool PooledMachine::is_failed() const {
-  return server_->queue.status() == wire::TransactionStatus::failed;
+  return server_->queue.status() == wire::TransactionStatus::failed &&
+         std::ranges::none_of(
+             running_, [](const Running& each) { return ends_transaction(each.facts.get()); });
 }
 
 // On this connection, as the client means it.
 bool PooledMachine::is_prepared(std::string_view name, const pool::Statement& statement) {
   if (name.empty()) return server_->unnamed == unnamed_;
+  if (has_client_names()) return names_ == Names::clients;
   return server_->statements.find(statement) != pool::ServerStatements::kNone;
 }
 

@@ -30,9 +30,7 @@ constexpr size_t kPiecesOfOne = 4;
 bool PooledMachine::may_send(const sql::TextFacts& facts) {
   if (notifications_ == nullptr) {
     if (identity_.listening == nullptr || !facts.has(StatementKind::listen)) return true;
-    const std::string* encoding = told_ ? told_->find("client_encoding") : nullptr;
-    notifications_ =
-        std::make_unique<Notifications>(*identity_.listening, encoding ? *encoding : std::string());
+    make_notifications();
   }
   if (!notifications_->may_send(facts)) return false;
   if (notifications_->channels().empty() || !facts.suspicions().has_any_of(kMayNotify)) return true;
@@ -43,24 +41,10 @@ bool PooledMachine::may_send(const sql::TextFacts& facts) {
   return before == 0 || before == *identity_.process_id || notifications_->may_use(server_);
 }
 
-// The client asks for its channels: before that they are listened to where it asks, if it has no
-// transaction open there. True when its message has to wait for that.
-bool PooledMachine::shows_channels(char message) {
-  if (notifications_ == nullptr || notifications_->channels().empty() || laid_on_) return false;
-  if (unit_open_ || in_block_ || !reader_.front().is_whole()) return false;
-  std::string_view body = reader_.front().body();
-  std::shared_ptr<const sql::TextFacts> facts;
-  if (message == wire::client_message::kQuery || message == wire::client_message::kParse) {
-    size_t name_bytes = message == wire::client_message::kParse ? body.find('\0') + 1 : 0;
-    std::string_view text = body.substr(std::min(name_bytes, body.size()));
-    facts = cache_.facts_of(text.substr(0, text.find('\0')), syntax_);
-  } else if (message == wire::client_message::kBind) {
-    std::string_view name = body.substr(std::min(body.find('\0') + 1, body.size()));
-    pool::StatementPtr statement = statement_named(name.substr(0, name.find('\0')));
-    if (statement != nullptr) facts = statement->facts;
-  }
-  lays_on_ = facts != nullptr && facts->has(Suspicion::reads_channels);
-  return lays_on_;
+void PooledMachine::make_notifications() {
+  const std::string* encoding = told_ ? told_->find("client_encoding") : nullptr;
+  notifications_ =
+      std::make_unique<Notifications>(*identity_.listening, encoding ? *encoding : std::string());
 }
 
 // It goes to the server.
@@ -90,6 +74,7 @@ void PooledMachine::end_listening_unit() {
   if (in_block_) return;
   may_notify_ = laid_on_ = false;
   if (notifications_ != nullptr && notifications_->idle()) notifications_.reset();
+  if (pins_.has(Pin::listen) && wants_channels()) adopting_ = Adopting::wanted;
 }
 
 bool PooledMachine::waits_for_listener() const {
@@ -127,6 +112,9 @@ PooledMachine::Fate PooledMachine::on_notification_response(std::string_view bod
   bool listens_here = identity_.keeps_connection || suspected_ || probing_ ||
                       pins_.has_any_of({Pin::listen, Pin::long_statement});
   std::optional<pool::ServerNotification> from = pool::parse_notification(body);
+  if (from && notifications_ != nullptr && notifications_->is_mark(from->channel)) {
+    return Fate::swallow;
+  }
   if (!listens_here || !from) return Fate::swallow;
   if (notifications_ != nullptr && notifications_->serves(from->channel)) return Fate::swallow;
   tally_.on_server_message(type::kNotificationResponse, body, wire::TransactionStatus::idle, now_);

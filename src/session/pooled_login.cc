@@ -139,4 +139,32 @@ io::Task<Result<pool::Place>> Session::take_place(pool::PoolPtr pool, bool has_a
   co_return std::move(**taken);
 }
 
+io::Task<Result<>> Session::start_with_own(Start start, pool::Place place) {
+  auto connection = std::make_unique<pool::Connection>();
+  connection->count.emplace(environment_.count_server(start.decision.upstream->name()));
+  connection->generation = place.pool()->generation();
+  connection->destination = &place.pool()->destination();
+  connection->last_session = id_;
+  connection->settings = std::make_shared<const pool::Settings>();  // on top of the login's
+  Instant connect_began;
+  Result<server::LoggedIn> server = co_await log_in_to_server(start, connect_began);
+  if (!server) co_return fail(std::move(server.error()));
+  connection->server = std::move(server->connection);
+  connection->sender = environment_.process.pools.senders().enter(
+      connection->server.endpoint.address.to_string(), connection->server.cancel_key.process_id);
+  std::string greeting = server->greeting + server->early;
+  if (!pool::note_unasked(*connection, greeting)) {
+    co_return fail({.reason = Reason::server_protocol_error,
+                    .side = Side::server,
+                    .sqlstate = sqlstate::kProtocolViolation,
+                    .message = "the server has said what it was not asked behind its login"});
+  }
+  serving_ = std::make_unique<Pooled>(*this, start.decision, std::move(place),
+                                      std::move(connection), std::move(start.early));
+  observe::record(serving_->cells + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
+                  environment_.loop.now() - connect_began);
+  co_return co_await open_session(std::exchange(login_->before_error, {}) + greeting, start.packet,
+                                  start.method);
+}
+
 }  // namespace trunkline::session

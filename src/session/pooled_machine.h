@@ -266,6 +266,7 @@ class PooledMachine {
                                std::shared_ptr<Rewriting>& rewriting, Pieces& out);
   void execute_rewritten(Rewriting& rewriting, const sql::TextFacts& facts);
   void run_sql(std::string_view sql, const pool::StatementPtr& makes, Pieces& out);
+  void append_run(std::string& messages, std::string_view sql, const pool::StatementPtr& makes);
   Rewriting* rewriting() const {
     return running_done_ < running_.size() ? running_[running_done_].rewriting.get() : nullptr;
   }
@@ -294,9 +295,15 @@ class PooledMachine {
   std::string news();
   void learn_reported();
 
+  // pooled_adoption.cc
+  bool wants_channels() const;
+  void lay_channels_on(const sql::TextFacts& facts, Pieces& out);
+  void adopt_channels();
+  void end_mark();
+
   // pooled_listen.cc
+  void make_notifications();
   bool may_send(const sql::TextFacts& facts);
-  bool shows_channels(char message);
   void note_listens(const sql::TextFacts& facts);
   void note_notifies();
   bool has_notifications() const;
@@ -319,6 +326,23 @@ class PooledMachine {
   void let_fail(std::string error_response, Pieces& out);
   Verdict fail_aborted(std::string_view& input, Pieces& out);
   Verdict fail_without(std::string_view name, std::string_view& input, Pieces& out);
+
+  // pooled_client_names.cc
+  bool sees_names(const sql::TextFacts& facts) const;
+  void lay_names_on(const sql::TextFacts* facts, Pieces& out);
+  void take_names_off();
+  bool has_client_names() const { return names_ != Names::ours; }
+  Verdict parse_as_is(std::string name, const pool::StatementPtr& statement,
+                      std::string_view& input, Pieces& out);
+  void add_names(std::string& probe) const;
+
+  // pooled_ground.cc
+  bool asks_first(char message);
+  std::shared_ptr<const sql::TextFacts> facts_of_front(char message);
+  bool asks_for_settings(const sql::TextFacts& facts);
+  void end_question_of_settings(bool found);
+  void note_made_up();
+  void note_made_up(const sql::TextFacts& facts, sql::Suspicions suspicions);
 
   // pooled_own.cc
   std::string probe() const;
@@ -345,12 +369,16 @@ class PooledMachine {
   std::unique_ptr<Notifications>& notifications_;
 
   // Of the connection at hand.
+  // Of prepared statements: `unsure` when an error has come while they were laid on.
+  enum class Names : uint8_t { ours, clients, unsure } names_ = Names::ours;
+  bool names_are_new_ = false;  // laid on in this unit
   bool long_unnamed_has_run_ = false;
   Pins pins_;
 
   // Of the requests that are not answered yet.
   std::unique_ptr<LongText> long_text_;
-  bool wants_ready_ = false;  // a Query was sent that is not answered yet
+  std::shared_ptr<const sql::TextFacts> front_facts_;  // of the Query at hand, if it was looked at
+  bool wants_ready_ = false;                           // a Query was sent that is not answered yet
   bool unit_open_ = false;
   bool has_asked_ = false;    // something of the unit
   bool may_restart_ = false;  // the unit, see `wants_restart`
@@ -378,15 +406,21 @@ class PooledMachine {
   pool::Settings found_;  // by the probe
   std::unique_ptr<pool::PlainNames::Question> names_question_;
   bool asking_names_ = false;  // it was sent
+  // What the connection listens to, so that it may leave it.
+  enum class Adopting : uint8_t { no, wanted, asking, marking } adopting_ = {};
+  SessionChannels::Names found_channels_;
   bool suspected_ = false;
+  std::string settings_question_;  // of what others may have made up on the connection
+  enum class OfSettings : uint8_t { not_asked, asking, found, none } of_settings_ = {};
   bool answers_blocked_ = false;
   uint32_t syncs_owed_ = 0;
   bool may_notify_ = false;               // something of this transaction
   bool may_have_moved_sequence_ = false;  // likewise
   bool lays_on_ = false;  // the client's channels onto its connection, before anything else
   bool laid_on_ = false;
-  bool to_be_told_ = false;  // of settings that the server reports
-  bool refusing_ = false;    // what the client sends, up to its next Sync or Query
+  bool laid_for_code_ = false;  // which may end them
+  bool to_be_told_ = false;     // of settings that the server reports
+  bool refusing_ = false;       // what the client sends, up to its next Sync or Query
   std::string refusal_;
   std::string held_ready_;  // ReadyForQuery that waits for the listener
   Instant now_{};

@@ -24,6 +24,9 @@ bool PooledMachine::may_leave() const {
     return false;
   }
   if (lays_on_ || names_question_ != nullptr) return false;
+  if (has_client_names()) return false;
+  // The client's message waits for it.
+  if (!settings_question_.empty() || of_settings_ != OfSettings::not_asked) return false;
   return server_->queue.idle() && !suspected_ && pins_.none() && !awaits_long_unnamed();
 }
 
@@ -35,7 +38,10 @@ bool PooledMachine::has_own_request() const {
   if (!rests) return false;
   if (queue.in_doubt()) return true;
   bool has_left = notifications_ != nullptr && notifications_->has_left() && !laid_on_;
-  return queue.idle() && (suspected_ || has_left || lays_on_ || names_question_ != nullptr);
+  return queue.idle() && (suspected_ || has_left || lays_on_ || names_question_ != nullptr ||
+                          !settings_question_.empty() || adopting_ == Adopting::wanted ||
+                          (notifications_ != nullptr && notifications_->may_mark()) ||
+                          (has_client_names() && pins_.none()));
 }
 
 void PooledMachine::append_own_request(Pieces& out) {
@@ -55,9 +61,24 @@ void PooledMachine::append_own_request(Pieces& out) {
     // The guard that follows leaves them alone; of somebody else none may be there.
     bool foreign = server_->last_session != identity_.session;
     query((foreign ? "UNLISTEN *;" : "") + notifications_->lay_on());
+  } else if (!server_->queue.in_doubt() && !settings_question_.empty()) {
+    of_settings_ = OfSettings::asking;
+    server_->unproven = true;  // it resets them
+    query(std::exchange(settings_question_, {}));
   } else if (!server_->queue.in_doubt() && notifications_ != nullptr &&
-             notifications_->has_left()) {
+             notifications_->has_left() && !laid_for_code_) {
     query(notifications_->take_left());
+  } else if (!server_->queue.in_doubt() && !suspected_ && adopting_ == Adopting::wanted) {
+    adopting_ = Adopting::asking;
+    found_channels_.clear();
+    query("SELECT * FROM pg_catalog.pg_listening_channels()");
+  } else if (!server_->queue.in_doubt() && !suspected_ && notifications_ != nullptr &&
+             notifications_->may_mark()) {
+    adopting_ = Adopting::marking;
+    query(notifications_->take_mark());
+  } else if (!server_->queue.in_doubt() && !suspected_ && has_client_names() && pins_.none()) {
+    query("DEALLOCATE ALL");
+    take_names_off();
   } else if (!server_->queue.in_doubt() && !suspected_ && names_question_ != nullptr) {
     asking_names_ = true;
     query(names_question_->sql());
@@ -76,6 +97,7 @@ std::string PooledMachine::probe() const {
   if (auto names = settings_.customized(); !names.empty()) {
     probe += fmt::format(kProbeCustomized, fmt::join(names, ","));
   }
+  if (has_client_names()) add_names(probe);
   return probe;
 }
 
@@ -105,13 +127,12 @@ PooledMachine::Cleaning PooledMachine::clean_up(Pieces& out) {
     queue.push(Request::sync, identity_.session);
   } else if (!awaiting() && queue.status() != TransactionStatus::idle) {
     query("ROLLBACK");
-  } else if (!awaiting() && (suspected_ || has_left || !pins_.none())) {
+  } else if (!awaiting() && (suspected_ || has_left || has_client_names() || !pins_.none())) {
     // It drops what the guard and others have prepared, too.
     query("DISCARD ALL");
     suspected_ = false;
     pins_ = {};
-    pool::forget_guards(*server_);
-    server_->statements.clear();
+    take_names_off();
     server_->unproven = false;
     settings_ = SessionSettings(nullptr);
     if (has_left) notifications_->forget_left();
@@ -153,22 +174,37 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   if (confirms && answer.entry.owner != 0) on_change_confirmed();
   if (message != type::kReadyForQuery) return;
   if (asking_names_) forget_names_question();
+  bool of_settings = of_settings_ == OfSettings::asking || of_settings_ == OfSettings::found;
+  if (of_settings) end_question_of_settings(of_settings_ == OfSettings::found);
+  if (adopting_ == Adopting::asking) adopt_channels();
+  if (adopting_ == Adopting::marking) end_mark();
   // An error of the probe has told nothing, and after DISCARD ALL the client's own are not there.
   bool has_told = std::exchange(probing_, false) && probed_;
   if (has_told && !settings_.server_differs()) settings_.learn(std::exchange(found_, {}));
   // A ROLLBACK of ours, for a client that is gone.
   if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;
-  if (!in_block_ && !settings_.server_differs()) server_->settings = settings_.current();
+  // What was asked ahead of the session's own first request found it as somebody else had left it.
+  bool is_own = server_->last_session == identity_.session;
+  if (!in_block_ && is_own && !settings_.server_differs()) {
+    server_->settings = settings_.current();
+  }
   if (!in_block_) count_pins();
 }
 
 // An error of what the proxy asks for itself, within a time limit of the client's, say, is not the
 // client's. Without the probe's answer anything may be left on the connection.
 bool PooledMachine::fails_question(std::string_view error) {
-  if (asking_names_) return true;
+  if (asking_names_ || of_settings_ == OfSettings::asking) return true;
   if (wire::ErrorFields(error).severity() == wire::Severity::fatal) return may_lose_server();
+  if (adopting_ == Adopting::marking) return true;
+  if (adopting_ == Adopting::asking) {
+    adopting_ = Adopting::no;
+    laid_for_code_ = false;
+    return true;
+  }
   if (!probing_) return false;
+  laid_for_code_ = false;
   pins_.add(Pin::unknown_setting);
   return true;
 }
@@ -194,10 +230,16 @@ void PooledMachine::on_probed(const std::vector<std::string_view>& row) {
     std::from_chars(row[0].data(), row[0].data() + row[0].size(), bits);
     pins_.remove(kProbedPins);
     pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
+    bool asks = (pins_.has(Pin::listen) || laid_for_code_) && wants_channels();
+    adopting_ = asks ? Adopting::wanted : Adopting::no;
+    laid_for_code_ = laid_for_code_ && asks;
     found_ = {};
     probed_ = true;
   } else if (row.size() == 2) {
     found_.set(row[0], std::string(row[1]));
+  } else if (row.size() == 3) {
+    // Code that is not seen has dropped it.
+    statements_.erase(row[0]);
   }
 }
 

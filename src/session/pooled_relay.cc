@@ -48,6 +48,7 @@ bool PooledRelay::go_on(uint32_t woken) {
   bool again = !ended_ && turn();
   if ((woken & wake::kBuffer) != 0) slab_.tell_next();
   check_end();
+  if (!ended_ && use_.place && has_other_settings()) follow_settings();
   if (!ended_ && use_.watch) watch();
   return again && !ended_;
 }
@@ -184,6 +185,7 @@ void PooledRelay::keep_unit(std::string_view taken) {
 // True when there is one now.
 bool PooledRelay::need_server() {
   if (server_ || waits()) return server_ != nullptr;
+  if (use_.place) return false;  // it was its own, and the session ends
   // A reload has changed where the connections lead.
   while (pool::PoolPtr successor = pool_->successor()) move_to(std::move(successor));
   if (pool::ConnectionPtr connection = pool_->take(desk_)) {
@@ -232,6 +234,7 @@ void PooledRelay::on_moved(pool::PoolPtr to) {
 
 void PooledRelay::attach(pool::ConnectionPtr connection) {
   server_ = std::move(connection);
+  cancel_may_come_ = false;
   server_->server.stream.socket().bind(waiter_, kServerShift);
   machine_.attach(*server_);
   if (has_other_settings()) follow_settings();
@@ -239,7 +242,8 @@ void PooledRelay::attach(pool::ConnectionPtr connection) {
 
 // Gives the connection back; to be closed when a session has made it useless.
 void PooledRelay::leave() {
-  bool useless = server_->spoilt || machine_.has_spoilt() || machine_.server_said_fatal();
+  bool useless =
+      server_->spoilt || cancel_may_come_ || machine_.has_spoilt() || machine_.server_said_fatal();
   machine_.detach();
   machine_.trim();
   if (unit_.capacity() > kUnitBytesKept) unit_ = {};
@@ -247,7 +251,10 @@ void PooledRelay::leave() {
     pools_.renew(pool_->destination().upstream(), desk_);
   }
   server_->server.stream.socket().unbind();
-  if (useless) {
+  if (use_.place) {
+    desk_.close(std::move(server_));
+    use_.place->leave();
+  } else if (useless) {
     pool_->discard(desk_, std::move(server_));
   } else {
     restarts_ = 0;
@@ -302,7 +309,8 @@ bool PooledRelay::write(Flow& flow, tls::Stream& to, Side receiver) {
     if (sent < 0) {
       flow.pieces.clear();
       // A server that has closed may have said why: that is read.
-      if (receiver == Side::client) client_lost(Reason::client_io_error);
+      if (receiver == Side::client) client_lost(client_end(sent));
+      if (receiver == Side::server) server_timed_out_ = sent == -ETIMEDOUT;  // told only once
       break;
     }
     flow.pieces.written(static_cast<size_t>(sent));
@@ -336,7 +344,7 @@ void PooledRelay::read_client(size_t& budget) {
   if (got <= 0) {
     // What it has sent before is still executed.
     to_server_.read_all = true;
-    client_lost(got == 0 ? Reason::client_closed : Reason::client_io_error);
+    client_lost(client_end(got));
     return;
   }
   auto bytes = static_cast<size_t>(got);

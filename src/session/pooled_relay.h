@@ -64,6 +64,8 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   PooledRelay(const Place& place, Buffers& buffers, Canceller& canceller);
   ~PooledRelay() override;
 
+  // Has this connection from the beginning to its end, of which `PoolUse::place` is the place.
+  void adopt(pool::ConnectionPtr connection) { attach(std::move(connection)); }
   // Bytes that the client has sent before.
   void begin(std::string early);
   // Does what can be done, after the waiter was raised with `woken`. To be called again until it
@@ -92,7 +94,8 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
 
   // A cancel request is on its way for this connection: until it has arrived, nobody else gets it.
   void begin_cancel() { ++cancels_; }
-  void end_cancel();
+  // `may_come`: it was not answered, and the process it was for may be hit at any time yet.
+  void end_cancel(uint32_t process_id, bool may_come);
   const pool::Connection* server() const { return server_.get(); }
   // A session that waits has nothing to cancel but the wait. False when it does not wait.
   bool cancel_wait();
@@ -154,6 +157,7 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   void dismiss(Error error);
 
   void check_end();
+  void give_server_up();
   void end_with_cause();
   std::span<char> scratch();
   static Instant stalled_since(const Flow& flow) {
@@ -193,10 +197,12 @@ class PooledRelay final : public SlabWaiter, private pool::Request {
   bool end_when_idle_ = false;
   bool client_gone_ = false;
   bool cancel_sent_ = false;
-  bool cancels_query_ = false;    // of the client's, which has taken too long
-  bool dismissed_ = false;        // the session ends before its client: `end_` says why
-  bool hears_dismissal_ = false;  // ... and the client can be told
-  uint32_t cancels_ = 0;          // on their way to this connection
+  bool cancel_may_come_ = false;   // to this connection, at any time: nobody else gets it
+  bool server_timed_out_ = false;  // the system has given up what was sent to it
+  bool cancels_query_ = false;     // of the client's, which has taken too long
+  bool dismissed_ = false;         // the session ends before its client: `end_` says why
+  bool hears_dismissal_ = false;   // ... and the client can be told
+  uint32_t cancels_ = 0;           // on their way to this connection
   std::string server_response_;
   std::unique_ptr<Error> violation_;
   std::unique_ptr<Error> end_;

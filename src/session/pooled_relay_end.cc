@@ -25,8 +25,9 @@ void PooledRelay::server_lost(ssize_t result) {
   }
   bool said_why = machine_.server_said_fatal();
   if (!client_gone_) {
-    Reason reason = result == 0 ? Reason::server_closed : Reason::server_io_error;
-    end_ = said_why ? ended_by(Reason::server_error, Side::server) : ended_by_server(reason);
+    end_ = said_why ? ended_by(Reason::server_error, Side::server)
+                    : ended_by_server(server_timed_out_ ? Reason::server_unreachable
+                                                        : server_end(result));
   }
   abandon();
   ended_ = to_client_.pieces.empty() || client_gone_;
@@ -65,6 +66,12 @@ bool PooledRelay::clean_up() {
   }
   // What we ask must not be hit by a cancel that was meant for the client's.
   if (cancels_ > 0) return false;
+  // Of its own: nobody else gets it, and the server tidies up by itself.
+  if (use_.place && !machine_.exchange_open()) {
+    abandon();
+    ended_ = true;
+    return false;
+  }
   switch (machine_.clean_up(to_server_.pieces)) {
     case PooledMachine::Cleaning::done:
       leave();
@@ -116,10 +123,30 @@ void PooledRelay::refuse_wait(const Error& error) {
   waiter_.raise(wake::kMail);
 }
 
-void PooledRelay::end_cancel() {
+void PooledRelay::end_cancel(uint32_t process_id, bool may_come) {
   --cancels_;
+  bool ours = client_gone_ || cancels_query_;
   if (cancels_ == 0) cancels_query_ = false;
   waiter_.raise(wake::kMail);
+  if (!may_come || !server_ || server_->server.cancel_key.process_id != process_id) return;
+  cancel_may_come_ = true;
+  if (ours && (client_gone_ || machine_.exchange_open())) give_server_up();
+}
+
+// The server has answered neither what was to be ended nor the cancel.
+void PooledRelay::give_server_up() {
+  if (ended_) return;
+  if (!client_gone_) {
+    end_ = std::make_unique<Error>(Error{
+        .reason = Reason::server_unreachable,
+        .side = Side::server,
+        .sqlstate = sqlstate::kConnectionFailure,
+        .message = "terminating connection because the server did not answer a cancel request",
+        .hint = "The limit is \"cancel_timeout\"."});
+  }
+  abandon();
+  ended_ = to_client_.pieces.empty() || client_gone_;
+  end_asked_ = true;
 }
 
 void PooledRelay::leave_line() {

@@ -93,7 +93,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     pass(input, out);
     return Verdict::go_on;
   }
-  if (shows_channels(message)) return Verdict::hold;
+  if (asks_first(message)) return Verdict::hold;
   begin_unit(now, out);
   switch (message) {
     case type::kQuery:
@@ -111,6 +111,7 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     default:  // FunctionCall: any function may be called
       may_restart_ = false;
       suspected_ = server_->unproven = true;
+      note_made_up();
       note_notifies();
       ask(Request::function_call);
       wants_ready_ = true;
@@ -132,6 +133,8 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   unit_open_ = true;
   has_asked_ = false;
   tally_.on_exchange(now);
+  adopting_ = Adopting::no;
+  if (notifications_ != nullptr) notifications_->put_off_adoption();
   if (in_block_) return;
   only_reads_ = true;
   // What is pinned is lost with the connection.
@@ -144,6 +147,7 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   server_->last_session = identity_.session;
   if (!cleanse && pool::same(server_->settings, settings_.current())) return;
   std::string guard;
+  if (names_ == Names::unsure) pool::close_guards(guard, *server_);
   bool keeps_channels = laid_on_ || pins_.has(Pin::listen);
   pool::append_guard(guard, *server_, settings_.current(), cleanse, keeps_channels);
   count(pool::PoolCells::kGuards);
@@ -218,10 +222,13 @@ PooledMachine::Verdict PooledMachine::on_query(std::string_view& input, Pieces& 
   std::shared_ptr<Rewriting> rewriting;
   if (front.is_whole()) {
     std::string_view text = front.body().substr(0, front.body().find('\0'));
-    std::shared_ptr<const sql::TextFacts> facts = cache_.facts_of(text, syntax_);
+    std::shared_ptr<const sql::TextFacts> facts = std::move(front_facts_);
+    if (facts == nullptr) facts = cache_.facts_of(text, syntax_);
     if (!may_send(*facts)) return Verdict::hold;
     if (std::optional<Error> refused = refusal_to_run(*facts)) [[unlikely]]
       return refuse_query(*refused, input, out);
+    lay_names_on(facts.get(), out);
+    lay_channels_on(*facts, out);
     if (is_rewritten(*facts)) rewriting = rewrite(Rewriter::Of::query, text, *facts, out);
     note_sent(*facts, rewriting.get());
     running_.push_back({.facts = std::move(facts), .rewriting = rewriting});

@@ -28,7 +28,8 @@ std::shared_ptr<Rewriting> PooledMachine::rewrite(Rewriter::Of of, std::string_v
       .startup = settings_.startup(),
       .server = server_->statements,
       .ddl_epoch = ddl_epoch(),
-      .is_failed = is_failed()};
+      .is_failed = is_failed(),
+      .has_client_names = has_client_names()};
   std::shared_ptr<Rewriting> made = Rewriter(of, place).rewrite(text, facts);
   for (const Rewriting::Prepared& each : made->ahead) {
     prepare_again(each.statement, pool::ServerStatements::name_of(each.number), out);
@@ -54,6 +55,8 @@ void PooledMachine::execute_rewritten(Rewriting& rewriting, const sql::TextFacts
                                             StatementKind::discard_all};
   rewriting.done = 0;
   bool drops_all = facts.kinds().has_any_of(kDropAll);
+  barrier_ = drops_all || !rewriting.steps.empty();
+  if (rewriting.has_client_names) return;
   if (drops_all) server_->statements.expire();
   for (const Rewriting::Step& step : rewriting.steps) {
     if (step.kind == Rewriting::Step::Kind::prepares) {
@@ -62,13 +65,18 @@ void PooledMachine::execute_rewritten(Rewriting& rewriting, const sql::TextFacts
       server_->statements.retire(*step.statement);
     }
   }
-  barrier_ = drops_all || !rewriting.steps.empty();
 }
 
 // A statement of our own in the midst of the client's, under names that nothing else has.
 void PooledMachine::run_sql(std::string_view sql, const pool::StatementPtr& makes, Pieces& out) {
-  static constexpr std::string_view kName = "trunkline_own";
   std::string messages;
+  append_run(messages, sql, makes);
+  out.add(keep(std::move(messages)));
+}
+
+void PooledMachine::append_run(std::string& messages, std::string_view sql,
+                               const pool::StatementPtr& makes) {
+  static constexpr std::string_view kName = "trunkline_own";
   wire::append_parse(messages, kName, sql);
   wire::append_bind(messages, kName, kName, {});
   wire::append_execute(messages, kName);
@@ -80,7 +88,6 @@ void PooledMachine::run_sql(std::string_view sql, const pool::StatementPtr& make
   }
   changes_.push_back({.of_client = false});
   changes_.push_back({.made = makes, .of_client = false});
-  out.add(keep(std::move(messages)));
 }
 
 // A statement that was put in by us.

@@ -150,6 +150,7 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
   }
   note_sequences(facts, suspicions);
   if (facts.is_plain()) return;
+  note_made_up(facts, suspicions);
   bool unclear = facts.is_cut() || facts.is_malformed();
   if (unclear || suspicions.has_any_of(kProbedSuspicions) ||
       facts.kinds().has_any_of(kProbedKinds)) {

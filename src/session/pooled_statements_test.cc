@@ -227,21 +227,6 @@ TEST_F(PooledStatements, deallocate_all_drops_the_clients_and_what_the_server_ha
   }
 }
 
-TEST_F(PooledStatements, in_a_failed_transaction_only_its_end_is_prepared) {
-  a.use(*connection);
-  a.client(query("begin"));
-  a.server(done("BEGIN") + ready('T'));
-  a.client(query("error"));
-  a.server(failed("42601", "x") + ready('E'));
-  a.heard();
-  a.client(parse("s", "select 1") + kSync);
-  EXPECT_EQ(a.heard(), parse("trunkline_0", "select 1") + kSync) << "forwarded, to be refused";
-  a.server(failed("25P02", "aborted") + ready('E'));
-  a.heard();
-  a.client(parse("end", "rollback") + kSync);
-  EXPECT_EQ(a.heard(), parse("trunkline_1", "rollback") + kSync);
-}
-
 TEST_F(PooledStatements, beyond_the_bound_of_a_connection_the_oldest_is_closed) {
   a.use(*connection);
   for (size_t i = 0; i < pool::ServerStatements::kMax; ++i) {

@@ -34,6 +34,7 @@ io::Task<std::unique_ptr<Error>> Relay::run(std::unique_ptr<EarlyBytes> early) {
     // It was told to one only: whoever does not use it passes it on.
     if (std::exchange(told_of_buffer, false)) slab_.tell_next();
     check_end();
+    if (!ended_ && watch_) watch();
     if (ended_) break;
     if (early_ && nothing_in_hand()) early_.reset();
     bool moves_much = moved_lately_bytes_ >= kMuchBytes;
@@ -42,10 +43,11 @@ io::Task<std::unique_ptr<Error>> Relay::run(std::unique_ptr<EarlyBytes> early) {
       co_await waiter_.step_aside();
       continue;
     }
-    uint32_t woken = co_await waiter_.wait(wanted(to_server_) | wanted(to_client_) |
-                                           wake::kDeadline | wake::kMail | wake::kBuffer);
+    uint32_t woken =
+        co_await waiter_.wait(wanted(to_server_) | wanted(to_client_) | wake::kDeadline |
+                              wake::kMail | wake::kBuffer | wake::kTimeout);
     if (moves_much) co_await waiter_.step_aside();
-    waiter_.clear(woken & (wake::kMail | wake::kBuffer));
+    waiter_.clear(woken & (wake::kMail | wake::kBuffer | wake::kTimeout));
     told_of_buffer = (woken & wake::kBuffer) != 0;
     if ((woken & wake::kDeadline) != 0) end_with_cause();
   }
@@ -121,7 +123,7 @@ bool Relay::write(Flow& flow) {
     ssize_t sent = flow.to.send(flow.outbox.parts());
     if (sent == -EAGAIN) return false;
     if (sent < 0) {
-      receiver_lost(flow);
+      receiver_lost(flow, sent);
       continue;
     }
     flow.outbox.written(static_cast<size_t>(sent));
@@ -137,7 +139,7 @@ Relay::Turn Relay::stall(Flow& flow) {
 // What the TLS layer has taken and the socket has not.
 void Relay::flush(Flow& flow) {
   ssize_t flushed = flow.to.flush();
-  if (flushed < 0 && flushed != -EAGAIN) receiver_lost(flow);
+  if (flushed < 0 && flushed != -EAGAIN) receiver_lost(flow, flushed);
 }
 
 void Relay::read(Flow& flow, size_t& budget) {
@@ -146,15 +148,16 @@ void Relay::read(Flow& flow, size_t& budget) {
   if (got <= 0) {
     flow.read_all = true;
     if (flow.from_client) {
-      note_end(got == 0 ? Reason::client_closed : Reason::client_io_error, Side::client);
+      note_end(client_end(got), Side::client);
     } else {
-      note_end(got == 0 ? Reason::server_closed : Reason::server_io_error, Side::server);
+      note_end(server_end(got), Side::server);
     }
     return;
   }
   auto bytes = static_cast<size_t>(got);
   budget -= std::min(budget, bytes);
   moved_lately_bytes_ += bytes;
+  if (watch_ && flow.from_client) watch_->timeouts.on_heard(waiter_.loop().now());
   cells_[flow.from_client ? RouteCells::kBytesFromClients : RouteCells::kBytesToClients].add(bytes);
   flow.input = {flow.lease.data(), bytes};
   take(flow);
@@ -215,17 +218,18 @@ void Relay::finish_writing(Flow& flow) {
   flow.shut = true;
 }
 
-void Relay::receiver_lost(Flow& flow) {
+void Relay::receiver_lost(Flow& flow, ssize_t result) {
   flow.discard = true;
   if (flow.from_client) {
     // The server has closed. Its last words may still be on the way: they end the relay.
     flow.read_all = true;
+    if (result == -ETIMEDOUT) note_end(server_end(result), Side::server);  // told only once
     return;
   }
   // The client is gone. What it sent is still executed, also what has not been read yet, and short
   // answers are read and dropped so that the server gets there; see `check_end`.
   client_gone_ = true;
-  note_end(Reason::client_io_error, Side::client);
+  note_end(client_end(result), Side::client);
   deadline_.start(waiter_.loop().now() + kAbandonedMax);
 }
 
@@ -246,6 +250,34 @@ void Relay::check_end() {
       violation_ != nullptr && all_passed_on && (machine_.all_answered() || machine_.in_copy_in());
   bool rests = end_when_idle_ && all_passed_on && machine_.between_transactions();
   if (left || told || rests) end_with_cause();
+}
+
+void Relay::watch_idle(const config::PoolTimeouts& limits, std::shared_ptr<observe::Group> cells,
+                       uint32_t worker) {
+  watch_ = std::make_unique<Watch>(waiter_, limits, std::move(cells), worker);
+}
+
+void Relay::watch() {
+  using Doing = Timeouts::Doing;
+  Doing doing = Doing::resting;
+  if (!machine_.all_answered()) {
+    doing = Doing::waiting;  // for the server, or both in a stream
+  } else if (machine_.in_transaction()) {
+    doing = Doing::idle_in_transaction;
+  }
+  Instant now = waiter_.loop().now();
+  Instant due = watch_->timeouts.note(
+      {.doing = doing, .exchange_began = machine_.exchange_started(), .transaction_began = {}},
+      now);
+  if (due > now) {
+    bool is_early_enough = watch_->timer.running() && watch_->timer.deadline() <= due;
+    if (due != Instant::max() && !is_early_enough) watch_->timer.start(due);
+    return;
+  }
+  std::optional<Timeouts::Expired> expired = watch_->timeouts.take_expired(now);
+  if (!expired) return;
+  watch_->cells[pool::PoolCells::kTimeouts + static_cast<size_t>(*expired)].add();
+  ask_to_end(timeout_error(*expired), false);
 }
 
 // A broken stream is the cause of whatever was noticed after it.

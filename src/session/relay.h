@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/slab.h"
@@ -13,6 +14,7 @@
 #include "io/waiter.h"
 #include "session/outbox.h"
 #include "session/relay_machine.h"
+#include "session/timeouts.h"
 #include "tls/stream.h"
 
 namespace trunkline::session {
@@ -59,6 +61,11 @@ class Relay final : public SlabWaiter {
   // `error` goes to the client as FATAL when its stream stands between messages.
   void ask_to_end(Error error, bool when_idle);
 
+  // Ends the session when its client is idle for longer, in a transaction or outside; a stream of
+  // replication is not. Counted in `cells`, of `pool::kPoolMetrics`.
+  void watch_idle(const config::PoolTimeouts& limits, std::shared_ptr<observe::Group> cells,
+                  uint32_t worker);
+
   // After the end: whether an error of our own would be understood by the client, a Terminate by
   // the server.
   bool client_can_hear() const {
@@ -92,6 +99,8 @@ class Relay final : public SlabWaiter {
   };
   enum class Turn : uint8_t { blocked, again };
 
+  void watch();
+
   Turn pump(Flow& flow);
   bool write(Flow& flow);
   Turn stall(Flow& flow);
@@ -100,7 +109,7 @@ class Relay final : public SlabWaiter {
   void take(Flow& flow);
   void note_end(Reason reason, Side side);
   void finish_writing(Flow& flow);
-  void receiver_lost(Flow& flow);
+  void receiver_lost(Flow& flow, ssize_t result);
   void check_end();
   uint32_t wanted(const Flow& flow) const;
   static bool is_pending(const Flow& flow) {
@@ -136,6 +145,20 @@ class Relay final : public SlabWaiter {
   std::unique_ptr<Error> violation_;  // of the client; told when all before it has been answered
   std::unique_ptr<Error> end_;
   std::unique_ptr<EarlyBytes> early_;
+  struct Watch {
+    Watch(io::Waiter& waiter, const config::PoolTimeouts& limits,
+          std::shared_ptr<observe::Group> counted, uint32_t worker)
+        : timer(waiter, wake::kTimeout),
+          timeouts(limits, waiter.loop().now()),
+          group(std::move(counted)),
+          cells(group->cells(worker)) {}
+
+    io::Timer timer;
+    Timeouts timeouts;
+    std::shared_ptr<observe::Group> group;
+    observe::Cell* cells;
+  };
+  std::unique_ptr<Watch> watch_;  // only of replication, where there are timeouts
 };
 
 }  // namespace trunkline::session

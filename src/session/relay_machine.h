@@ -52,6 +52,9 @@ class RelayMachine {
   // The server owes an answer; its loss now is one in the middle of an exchange. False in
   // replication, which only ends by a loss.
   bool exchange_open() const { return !queue_.empty() && !copying_both_; }
+  bool in_transaction() const { return queue_.status() != wire::TransactionStatus::idle; }
+  // See `RelayTally`.
+  Instant exchange_started() const { return tally_.exchange_started(); }
   // The client has no request, no transaction and no half message open. Never true where bytes are
   // not looked at.
   bool between_transactions() const;

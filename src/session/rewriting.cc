@@ -40,6 +40,8 @@ bool may_need_rewriting(const sql::TextFacts& facts, bool has_startup_settings) 
 std::shared_ptr<Rewriting> Rewriter::rewrite(std::string_view text, const sql::TextFacts& facts) {
   made_ = std::make_shared<Rewriting>();
   made_->text = text;
+  made_->has_client_names = place_.has_client_names;
+  is_alone_ = facts.statement_count() == 1;
   for (const sql::Statement& statement : facts.statements()) {
     take(statement);
     ++index_;
@@ -72,19 +74,29 @@ void Rewriter::prepare(const sql::Statement& statement) {
     return leave(statement);
   }
   // The server looks at the statement first, and then finds that there is one of that name.
-  if (pool::StatementPtr taken = find(statement.name.text)) {
+  pool::StatementPtr taken = find(statement.name.text);
+  if (taken && place_.has_client_names) return;
+  if (taken) {
     return rename(statement, number_of(taken, statement));
   }
   std::string_view text = made_->text;
   auto prepared = std::make_shared<pool::Statement>();
   prepared->parse = text.substr(statement.body.offset, statement.body.length);
   prepared->sql_types = text.substr(statement.arguments.offset, statement.arguments.length);
+  uint64_t begin = is_alone_ ? 0 : statement.span.offset;
+  prepared->sql_before = text.substr(begin, statement.body.offset - begin);
+  if (is_alone_) {
+    prepared->sql_after = text.substr(statement.body.offset + statement.body.length);
+  }
   prepared->settings = place_.meaning;
   prepared->facts = place_.cache.facts_of(prepared->parse, place_.syntax);
   prepared->hash = std::hash<std::string>{}(prepared->parse);
-  Rewriting::Number number = place_.server.reserve();
-  if (of_ == Of::query) place_.server.put(prepared, number, place_.ddl_epoch);
-  rename(statement, number);
+  Rewriting::Number number = ServerStatements::kNone;
+  if (!place_.has_client_names) {
+    number = place_.server.reserve();
+    if (of_ == Of::query) place_.server.put(prepared, number, place_.ddl_epoch);
+    rename(statement, number);
+  }
   made_->steps.push_back({.kind = Rewriting::Step::Kind::prepares,
                           .after = index_,
                           .name = statement.name.text,
@@ -98,17 +110,30 @@ void Rewriter::execute(const sql::Statement& statement) {
   pool::StatementPtr prepared = find(statement.name.text);
   // A protocol's statement that is missing cannot be prepared before what ends the transaction.
   bool too_late = prepared != nullptr && place_.is_failed && !prepared->sql_types &&
+                  !place_.has_client_names &&
                   place_.server.find(*prepared) == ServerStatements::kNone;
   if (prepared == nullptr || too_late || prepared->facts == nullptr || statement.is_malformed) {
     return leave(statement);
   }
-  rename(statement, number_of(prepared, statement));
+  if (!place_.has_client_names) rename(statement, number_of(prepared, statement));
   made_->executed.push_back(prepared->facts);
 }
 
 void Rewriter::deallocate(const sql::Statement& statement) {
   pool::StatementPtr prepared = find(statement.name.text);
   if (prepared == nullptr || statement.is_malformed) return leave(statement);
+  Rewriting::Number number =
+      place_.has_client_names ? ServerStatements::kNone : dropped_as(prepared, statement);
+  made_->steps.push_back({.kind = Rewriting::Step::Kind::deallocates,
+                          .after = index_,
+                          .name = statement.name.text,
+                          .statement = std::move(prepared),
+                          .number = number});
+  changed_[statement.name.text] = nullptr;
+}
+
+Rewriting::Number Rewriter::dropped_as(pool::StatementPtr& prepared,
+                                       const sql::Statement& statement) {
   if (place_.server.find(*prepared) == ServerStatements::kNone) {
     // Whatever has become of it since, it can be dropped: so another one is.
     auto any = std::make_shared<pool::Statement>();
@@ -119,12 +144,7 @@ void Rewriter::deallocate(const sql::Statement& statement) {
   Rewriting::Number number = number_of(prepared, statement);
   rename(statement, number);
   if (of_ == Of::query) place_.server.retire(*prepared);
-  made_->steps.push_back({.kind = Rewriting::Step::Kind::deallocates,
-                          .after = index_,
-                          .name = statement.name.text,
-                          .statement = std::move(prepared),
-                          .number = number});
-  changed_[statement.name.text] = nullptr;
+  return number;
 }
 
 void Rewriter::drop_all() {
@@ -198,6 +218,10 @@ void Rewriter::leave(const sql::Statement& statement) {
   if (!statement.name.text.starts_with(kOurs) || statement.name_span.length == 0) return;
   made_->names.emplace_back(kNoStatement, statement.name.text);
   made_->edits.replace(statement.name_span, std::string(kNoStatement));
+}
+
+std::string Rewriter::prepare(const pool::Statement& statement) {
+  return statement.sql_before + statement.parse + statement.sql_after;
 }
 
 std::string Rewriter::prepare(const pool::Statement& statement, std::string_view name) {

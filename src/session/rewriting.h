@@ -60,6 +60,7 @@ struct Rewriting {
   // False: some statement is not one that the client has prepared by itself.
   bool knows_all = true;
   bool restores = false;  // what RESET takes away
+  bool has_client_names = false;
 };
 
 // Whether `Rewriter` finds anything to do, or to know.
@@ -78,6 +79,9 @@ class Rewriter {
     pool::ServerStatements& server;
     uint64_t ddl_epoch;
     bool is_failed;  // the transaction
+    // The connection has the client's statements under the client's own names, see
+    // `PooledMachine::lay_names_on`.
+    bool has_client_names = false;
   };
   Rewriter(Of of, const Place& place) : of_(of), place_(place) {}
 
@@ -87,6 +91,8 @@ class Rewriter {
 
   // `PREPARE name (types) AS …`, of one that was prepared by SQL.
   static std::string prepare(const pool::Statement& statement, std::string_view name);
+  // As the client has written it.
+  static std::string prepare(const pool::Statement& statement);
   // The server has not done the steps that are left.
   static void undo(const Rewriting& rewriting, pool::ServerStatements& server);
 
@@ -95,6 +101,7 @@ class Rewriter {
   void prepare(const sql::Statement& statement);
   void execute(const sql::Statement& statement);
   void deallocate(const sql::Statement& statement);
+  Rewriting::Number dropped_as(pool::StatementPtr& prepared, const sql::Statement& statement);
   void drop_all();
   void reset(const sql::Statement& statement);
   void to_default(const sql::Statement& statement);
@@ -110,7 +117,8 @@ class Rewriter {
   // As it is when what was seen so far has run.
   std::unordered_map<std::string, pool::StatementPtr> changed_;
   bool dropped_all_ = false;
-  size_t index_ = 0;  // of the statement at hand
+  bool is_alone_ = false;  // the statement at hand, in its text
+  size_t index_ = 0;       // of the statement at hand
 };
 
 }  // namespace trunkline::session

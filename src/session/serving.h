@@ -28,7 +28,7 @@ struct Session::Serving : RelayEvents {
   // See `Session::ask_to_end`.
   virtual void ask_to_end(Error error, bool when_idle) = 0;
   // See `Session::cancel`.
-  virtual void cancel(std::move_only_function<void(bool sent)> done) = 0;
+  virtual void cancel(std::move_only_function<void(CancelOutcome)> done) = 0;
   // After the end: an error of our own would be understood.
   virtual bool client_can_hear() const = 0;
   // Lets go of the server.

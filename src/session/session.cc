@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "observe/log.h"
-#include "server/cancel.h"
 #include "session/serving.h"
 #include "tls/stream_io.h"
 #include "wire/builders.h"
@@ -14,7 +13,6 @@ namespace {
 
 // How long a client may take to read the error that ends its session.
 constexpr Duration kGoodbyeMax = 1s;
-constexpr Duration kCancelMax = 10s;
 
 }  // namespace
 
@@ -94,29 +92,16 @@ Instant Session::server_stalled_since() const {
   return state_ == ClientState::active ? serving_->server_stalled_since() : Instant::max();
 }
 
-void Session::cancel(std::move_only_function<void(bool sent)> done) {
-  if (state_ != ClientState::active) return done(false);
+void Session::cancel(std::move_only_function<void(CancelOutcome)> done) {
+  if (state_ != ClientState::active) return done(CancelOutcome::failed);
   serving_->cancel(std::move(done));
-}
-
-// A coroutine of its own with its own copies: the session may end meanwhile.
-void Session::send_cancel(const server::Connection& server,
-                          std::move_only_function<void(bool sent)> done) {
-  auto run = [](Environment& environment, server::Endpoint endpoint, bool encrypted,
-                server::CancelKey key, std::move_only_function<void(bool)> tell) -> io::Task<> {
-    Result<> sent =
-        co_await server::cancel(environment.loop, std::move(endpoint), encrypted, std::move(key),
-                                environment.handshakes, environment.loop.now() + kCancelMax);
-    tell(sent.has_value());
-  };
-  environment_.loop.spawn(run(environment_, server.endpoint, server.stream.is_encrypted(),
-                              server.cancel_key, std::move(done)));
 }
 
 // What the client is told at the end, if it is there and understands.
 std::string Session::last_words(const Error& error) {
   bool can_hear = client_.is_open() && error.reason != Reason::client_closed &&
                   error.reason != Reason::client_io_error &&
+                  error.reason != Reason::client_unreachable &&
                   error.reason != Reason::client_terminate;
   if (serving_) can_hear = can_hear && serving_->client_can_hear();
   if (!can_hear) return {};

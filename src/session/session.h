@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/intrusive_list.h"
@@ -59,9 +60,8 @@ class Session : public ListNode<Session> {
   // FATAL where that is possible. Before the relay it always ends at once.
   void ask_to_end(const Error& error, bool when_idle);
 
-  // Asks the server to cancel what runs. `done` is told whether the request has reached the server,
-  // once it has closed.
-  void cancel(std::move_only_function<void(bool sent)> done);
+  // Asks the server to cancel what runs. `done` is told what became of it, within `cancel_timeout`.
+  void cancel(std::move_only_function<void(CancelOutcome)> done);
 
   // See `Relay`.
   Instant client_stalled_since() const;
@@ -75,7 +75,8 @@ class Session : public ListNode<Session> {
   void enter_state(ClientState state);
   std::string last_words(const Error& error);
   std::string_view route_name() const;
-  void send_cancel(const server::Connection& server, std::move_only_function<void(bool sent)> done);
+  void send_cancel(const server::Connection& server,
+                   std::move_only_function<void(CancelOutcome)> done);
   io::Task<> say_goodbye(const Error& error);
   void record_close(const Error& error);
 
@@ -101,9 +102,9 @@ class Session : public ListNode<Session> {
     auth::Credentials credentials;
     std::string early;
     std::string_view method;
-    pool::Place place;
   };
   io::Task<Result<>> start_connected(Start start);
+  io::Task<Result<server::LoggedIn>> log_in_to_server(Start& start, Instant& connect_began);
   Connected& connect_relay(const route::Decision& decision, server::Connection connection,
                            upstream::ServerCount counted, config::Inspect inspect,
                            Instant connect_began);
@@ -126,6 +127,8 @@ class Session : public ListNode<Session> {
   io::Task<> check_defaults(pool::PoolPtr pool);
   io::Task<> learn_defaults(pool::PoolPtr pool, pool::ConnectionPtr connection, Instant deadline);
 
+  // The same for a session of a pool, whose place it has there.
+  io::Task<Result<>> start_with_own(Start start, pool::Place place);
   pool::PoolPtr pool_of(const wire::StartupPacket& packet, const route::Decision& decision,
                         const auth::Credentials& credentials);
   io::Task<Result<pool::Place>> take_place(pool::PoolPtr pool, bool has_asked);
@@ -146,6 +149,8 @@ class Session : public ListNode<Session> {
 
   // cancel.cc
   io::Task<Error> forward_cancel(CancelRequest request);
+  static CancelOutcome note_cancel(Environment& environment, uint32_t id, std::string_view server,
+                                   const Result<>& sent);
   io::Task<CancelOutcome> cancel_target(CancelRegistry::Target target);
   io::Task<CancelOutcome> pass_cancel_through(CancelRequest request);
 

@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "session/transactional.h"
 #include "sql/statement.h"
@@ -28,6 +29,8 @@ class SessionChannels {
   void on_error(bool in_block) {
     if (!in_block) names_.roll_back();
   }
+  // As it turns out outside of a transaction.
+  void reset(Names names) { names_.reset(std::move(names)); }
   // ReadyForQuery outside of a transaction.
   void on_idle() { names_.commit(); }
 

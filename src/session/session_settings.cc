@@ -18,11 +18,6 @@ const std::string* find_in(const pool::SettingsPtr& settings, std::string_view n
   return settings ? settings->find(name) : nullptr;
 }
 
-// Of extensions and applications.
-bool is_custom(std::string_view name) {
-  return name.contains('.');
-}
-
 }  // namespace
 
 // Not of how a statement runs, but of what it is.
@@ -42,6 +37,11 @@ bool SessionSettings::has_meaning(std::string_view name) {
       "work_mem"};
   return !is_custom(name) && !name.starts_with("enable_") &&
          std::ranges::find(kWithoutMeaning, name) == kWithoutMeaning.end();
+}
+
+bool SessionSettings::has_custom(const pool::SettingsPtr& settings) {
+  if (settings == nullptr) return false;
+  return std::ranges::any_of(*settings, [](const auto& each) { return is_custom(each.first); });
 }
 
 const pool::SettingsPtr& SessionSettings::of_meaning() {

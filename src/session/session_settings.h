@@ -28,6 +28,9 @@ class SessionSettings {
   // Others have the same already: theirs do for this session, too.
   void share_meaning(const pool::SettingsPtr& same);
   static bool has_meaning(std::string_view name);
+  // Of extensions and applications: "my.tenant".
+  static bool is_custom(std::string_view name) { return name.contains('.'); }
+  static bool has_custom(const pool::SettingsPtr& settings);
   // RESET and SET … TO DEFAULT have gone back to the connection's own default, which is not the
   // session's: the server has something else than `current`.
   bool server_differs() const { return server_differs_; }

@@ -32,6 +32,7 @@ constexpr std::pair<std::string_view, Suspicions> kEffects[] = {
     {"pg_advisory_unlock_shared", Suspicion::session_unlock},
     {"pg_listening_channels", Suspicion::reads_channels},
     {"pg_notify", Suspicion::notifies | Suspicion::may_write},
+    {"pg_prepared_statement", Suspicion::reads_prepared},
     {"pg_try_advisory_lock", Suspicion::session_lock},
     {"pg_try_advisory_lock_shared", Suspicion::session_lock},
     {"set_config", Suspicion::set_config},

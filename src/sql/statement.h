@@ -82,6 +82,8 @@ struct Statement {
   // Of set_config('name', …), in lower case. Of DO, what in its text may be names of settings that
   // applications make up ("my.tenant"), as far as there are not many.
   std::vector<std::string> settings;
+  // Of those that applications make up, what it asks for by name, see `Suspicion::reads_setting`.
+  std::vector<std::string> asked_settings;
   // Until the text is known whole, see `TextFacts::names`.
   std::string names;
   // Of set_config($1, …): the parameters that name the settings, where nothing else may; see

@@ -90,6 +90,7 @@ void StatementScanner::end_statement() {
     statement.index = statements_++;
     parse_head(head_, syntax_, span_.offset + span_.length, statement);
     statement.settings = watch_.take_settings();
+    statement.asked_settings = watch_.take_asked_settings();
     statement.names = watch_.take_names();
     statement.bound_settings = watch_.take_bound_settings();
     if (is_do_) statement.settings = std::exchange(custom_settings_, {});
@@ -98,9 +99,14 @@ void StatementScanner::end_statement() {
     if (statement.kind == StatementKind::prepare) {
       statement.suspicions = {};
       statement.settings.clear();
+      statement.asked_settings.clear();
       statement.bound_settings.clear();
     }
     statement.suspicions.add(suspicions_of_kind(statement.kind));
+    if (statement.kind == StatementKind::show && statement.name.text.contains('.')) {
+      statement.suspicions.add(Suspicion::reads_setting);
+      statement.asked_settings.push_back(statement.name.text);
+    }
     // A setting that sets the seed of random().
     if (statement.kind == StatementKind::set && statement.name.text == "seed") {
       statement.suspicions.add(Suspicion::setseed);

@@ -16,6 +16,8 @@ namespace trunkline::sql {
 namespace {
 
 constexpr std::string_view kPgTemp = "pg_temp";
+// With an "s" the view, without it the function.
+constexpr std::string_view kPrepared = "pg_prepared_statement";
 
 bool names_temp(std::string_view name) {
   return name == kPgTemp || name.starts_with("pg_temp_") || name.starts_with("pg_toast_temp_");
@@ -59,6 +61,7 @@ Suspicions SuspicionWatch::take() {
   if (set_config_depth_ > 0) suspect(Suspicion::set_config);
   set_config_depth_ = 0;
   settings_.clear();
+  asked_settings_.clear();
   names_.clear();
   names_all_ = true;
   bound_settings_.clear();
@@ -93,6 +96,7 @@ void SuspicionWatch::on_name(const Token& token) {
   collect_name(token.kind == TokenKind::word);
   if (name_ == "pg_catalog") suspect(Suspicion::names_pg_catalog);
   if (names_temp(name_)) suspect(Suspicion::temp_objects);
+  if (name_.starts_with(kPrepared)) suspect(Suspicion::reads_prepared);
   if ((level() & kOperator) != 0 && last_.is('(') && name_ != "pg_catalog") {
     suspect(Suspicion::opaque | Suspicion::may_write);
   }
@@ -175,18 +179,32 @@ void SuspicionWatch::on_string(const Token& token) {
   if (token.text.size() > kPgTemp.size()) {
     append_lower(lower, token.text, syntax_.encoding);
     if (lower.contains(kPgTemp)) suspect(Suspicion::temp_objects);
+    // In code that is given as text.
+    if (lower.size() > kPrepared.size() && lower.contains(kPrepared)) {
+      suspect(Suspicion::reads_prepared);
+    }
+    if (lower.contains("unlisten")) suspect(Suspicion::unlistens);
   } else if (equal_ignoring_case(token.text, "'seed'")) {
     names_seed_ = true;
   }
   // The first argument, should it end here.
   if (depth_ == set_config_depth_ && last_.is('('))
     setting_ = setting_named_by(token.text, syntax_);
+  if (last_.is('(') && !before_last_.is_symbol() && name_ == "current_setting") {
+    ask_for(setting_named_by(token.text, syntax_));
+  }
   // mytype 'literal'
   bool behind_name = in_name_ && !last_.is('.');
   if (behind_name && !is_first() && last_.word != Word::literal_follows &&
       last_.word != Word::zone && last_.word != Word::uescape && !is_syntax()) {
     end_type();
   }
+}
+
+void SuspicionWatch::ask_for(std::string setting) {
+  if (!setting.contains('.')) return;
+  suspect(Suspicion::reads_setting);
+  asked_settings_.push_back(std::move(setting));
 }
 
 // The first argument, should it end here.

@@ -29,6 +29,8 @@ class SuspicionWatch {
   Suspicions take();
   // Of what was `set_config_named`; to be taken first.
   std::vector<std::string> take_settings() { return std::exchange(settings_, {}); }
+  // Those that applications make up and the statement reads; to be taken first.
+  std::vector<std::string> take_asked_settings() { return std::exchange(asked_settings_, {}); }
   // All names of the statement, folded, each once, with commas between them. Empty if there are too
   // many, or some that are not written in plain letters. To be taken first, too.
   std::string take_names();
@@ -63,6 +65,7 @@ class SuspicionWatch {
   void on_word(Word word);
   void on_string(const Token& token);
   void on_parameter(const Token& token);
+  void ask_for(std::string setting);
   void on_symbol(const Token& token);
   void open();
   void close_set_config();
@@ -92,6 +95,7 @@ class SuspicionWatch {
   uint64_t commas_ = 0;
   std::string setting_;  // that it names, if the text says so
   std::vector<std::string> settings_;
+  std::vector<std::string> asked_settings_;
   std::string names_;
   bool names_all_ = true;
   uint16_t bound_setting_ = 0;  // the parameter that names it, likewise

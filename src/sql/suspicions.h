@@ -41,6 +41,11 @@ enum class Suspicion : uint32_t {
   reads_channels = 1U << 18,  // pg_listening_channels
   // set_config('name', …): of the settings in `Statement::settings`, and no others.
   set_config_named = 1U << 19,
+  reads_prepared = 1U << 20,  // pg_prepared_statements
+  // current_setting('my.tenant') or SHOW of one that applications make up: which are in
+  // `Statement::asked_settings`.
+  reads_setting = 1U << 21,
+  unlistens = 1U << 22,  // code that is given as text seems to UNLISTEN
 };
 
 using Suspicions = Flags<Suspicion>;
@@ -49,10 +54,11 @@ constexpr Suspicions operator|(Suspicion a, Suspicion b) {
 }
 // For a text that could not be followed.
 inline constexpr Suspicions kAllSuspicions =
-    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::set_config_named) << 1) - 1);
+    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::unlistens) << 1) - 1);
 
 // They tell something about the statement, but nothing of the session needs to be looked at.
 inline constexpr Suspicions kHarmlessSuspicions = {
-    Suspicion::may_write, Suspicion::names_pg_catalog, Suspicion::reads_relations};
+    Suspicion::may_write,      Suspicion::names_pg_catalog, Suspicion::reads_relations,
+    Suspicion::reads_prepared, Suspicion::reads_setting,    Suspicion::unlistens};
 
 }  // namespace trunkline::sql

@@ -12,10 +12,10 @@ namespace {
 
 std::string list(Suspicions suspicions) {
   static constexpr const char* kNames[] = {
-      "set_config", "session_lock", "setseed",   "moves_sequence", "reads_sequence",
-      "notifies",   "temp",         "opaque",    "triggers",       "write",
-      "dblink",     "pg_catalog",   "relations", "prepared",       "types",
-      "define",     "set_local",    "unlock",    "channels",       "set_named"};
+      "set_config", "session_lock", "setseed",    "moves_sequence", "reads_sequence", "notifies",
+      "temp",       "opaque",       "triggers",   "write",          "dblink",         "pg_catalog",
+      "relations",  "prepared",     "types",      "define",         "set_local",      "unlock",
+      "channels",   "set_named",    "statements", "asks",           "unlistens"};
   std::string out;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (!suspicions.has(static_cast<Suspicion>(1U << i))) continue;
@@ -119,6 +119,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select currval('s'), lastval()", "reads_sequence"},
         Case{"select pg_notify('a', 'b')", "notifies write"},
         Case{"select * from pg_listening_channels()", "relations channels"},
+        Case{"select * from pg_prepared_statements", "relations statements"},
+        Case{"select * from pg_catalog.pg_prepared_statement()", "pg_catalog relations statements"},
+        Case{"select query_to_xml('table pg_prepared_statements')", "opaque write statements"},
+        Case{"select current_setting('my.tenant', true)", "asks"},
+        Case{"select pg_catalog.current_setting('My.Tenant')", "pg_catalog asks"},
+        Case{"show my.tenant", "asks"}, Case{"select current_setting('work_mem'), 'a.b'", ""},
+        Case{"prepare p as select current_setting('my.tenant')", ""},
         Case{"select f(1)", "opaque write"}, Case{"select s.lower(a)", "opaque write"},
         Case{"select \"Lower\"(a)", "opaque write"}, Case{"select lo_create(1)", "opaque write"},
         Case{"select dblink_exec('x')", "opaque write dblink"},
@@ -221,6 +228,17 @@ TEST(Suspected, NamesTheSettings) {
   EXPECT_EQ(facts->statements()[0].settings, (Names{"my.tenant", "work_mem"}));
   EXPECT_EQ(facts->statements()[1].settings, Names{});
   EXPECT_EQ(facts->statements()[2].settings, Names{});
+}
+
+TEST(Suspected, NamesTheSettingsThatAreAskedFor) {
+  auto facts = TextFacts::of(
+      "select current_setting('My.Tenant', true), current_setting('a.b'), current_setting($1); "
+      "show a.B; select f('c.d'), 'e.f'",
+      {});
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(facts->statements()[0].asked_settings, (Names{"my.tenant", "a.b"}));
+  EXPECT_EQ(facts->statements()[1].asked_settings, Names{"a.b"});
+  EXPECT_EQ(facts->statements()[2].asked_settings, Names{});
 }
 
 TEST(Suspected, NamesTheParametersThatNameSettings) {

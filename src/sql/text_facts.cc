@@ -84,8 +84,10 @@ size_t TextFacts::memory_bytes() const {
       if (text->capacity() > kOwnRoom) bytes += text->capacity() + kAllocationBytes;
     }
     bytes += statement.bound_settings.capacity() * sizeof(uint16_t);
-    for (const std::string& setting : statement.settings) {
-      bytes += sizeof(std::string) + setting.capacity() + kAllocationBytes;
+    for (const auto* settings : {&statement.settings, &statement.asked_settings}) {
+      for (const std::string& setting : *settings) {
+        bytes += sizeof(std::string) + setting.capacity() + kAllocationBytes;
+      }
     }
   }
   return bytes;

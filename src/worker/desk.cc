@@ -6,7 +6,6 @@
 #include "base/random.h"
 #include "observe/log.h"
 #include "upstream/reach.h"
-#include "wire/messages.h"
 #include "worker/listening.h"
 
 namespace trunkline::worker {
@@ -19,25 +18,6 @@ Duration lifetime(Duration max) {
   thread_local FastRandom random(random_number());
   auto share = static_cast<uint64_t>(max.count() / kShare);
   return max - Duration(static_cast<int64_t>(random.below(share + 1)));
-}
-
-// What a server may say to somebody who asks nothing. False when it is anything else, or not whole.
-bool note_unasked(pool::Connection& connection, std::string_view bytes) {
-  size_t whole = connection.scanner.whole_messages(bytes, [&](wire::Header header, auto body) {
-    switch (header.type) {
-      case wire::server_message::kParameterStatus:
-        if (auto status = wire::parse_parameter_status(body)) {
-          connection.reported.set(status->name, status->value);
-        }
-        return true;
-      case wire::server_message::kNoticeResponse:
-      case wire::server_message::kNotificationResponse:
-        return true;
-      default:
-        return false;
-    }
-  });
-  return whole == bytes.size();
 }
 
 }  // namespace
@@ -73,8 +53,8 @@ io::Task<> Desk::log_in(pool::PoolPtr pool) {
   connection->destination = &destination;
   connection->sender = environment_.process.pools.senders().enter(
       connection->server.endpoint.address.to_string(), connection->server.cancel_key.process_id);
-  note_unasked(*connection, server->greeting);
-  note_unasked(*connection, server->early);
+  pool::note_unasked(*connection, server->greeting);
+  pool::note_unasked(*connection, server->early);
   connection->retire_at = now() + lifetime(destination.settings()->max_lifetime);
   connection->count->enter(upstream::ServerState::idle);
   pool->opened(*this, std::move(connection));
@@ -98,7 +78,7 @@ bool Desk::is_alive(pool::Connection& connection) {
     std::array<char, 4096> bytes;
     ssize_t got = stream.recv(bytes);
     if (got == -EAGAIN) return !stream.socket().hung_up();
-    if (got <= 0 || !note_unasked(connection, {bytes.data(), static_cast<size_t>(got)})) {
+    if (got <= 0 || !pool::note_unasked(connection, {bytes.data(), static_cast<size_t>(got)})) {
       return false;
     }
   }

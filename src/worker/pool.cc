@@ -65,7 +65,7 @@ uint32_t WorkerPool::sessions() const {
 }
 
 void WorkerPool::cancel(session::CancelRegistry::Target target,
-                        std::move_only_function<void(bool sent)> done) {
+                        std::move_only_function<void(session::CancelOutcome)> done) {
   workers_[target.worker]->cancel(target.session, std::move(done));
 }
 

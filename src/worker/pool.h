@@ -35,7 +35,7 @@ class WorkerPool final : public session::SessionMail {
   uint32_t sessions() const;
 
   void cancel(session::CancelRegistry::Target target,
-              std::move_only_function<void(bool sent)> done) override;
+              std::move_only_function<void(session::CancelOutcome)> done) override;
 
  private:
   void dispatch(const Accepted& accepted, uint32_t by);

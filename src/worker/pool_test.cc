@@ -97,6 +97,7 @@ class WorkerPoolTest : public testing::Test {
     tls::Findings findings;
     auto made = std::make_shared<session::Snapshot>();
     made->login_timeout = 10s;
+    made->cancel_timeout = 10s;
     made->max_message_bytes = 1 << 20;
     made->memory_limit = memory_limit;
     made->logins_max = logins_max_;
@@ -314,8 +315,8 @@ TEST_F(WorkerPoolTest, ACancelForASessionThatIsGoneIsAnswered) {
   connect_and_log_in(1);
   std::atomic<int> answers = 0;
   for (uint32_t worker = 0; worker < kWorkers; ++worker) {
-    pool_.cancel({.worker = worker, .session = 0xffffffff}, [&](bool sent) {
-      EXPECT_FALSE(sent);
+    pool_.cancel({.worker = worker, .session = 0xffffffff}, [&](session::CancelOutcome outcome) {
+      EXPECT_EQ(outcome, session::CancelOutcome::failed);
       ++answers;
     });
   }

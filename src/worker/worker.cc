@@ -55,7 +55,7 @@ Worker::Worker(uint32_t index, session::Process& process, std::unique_ptr<io::Ba
                    .snapshot = std::move(snapshot)},
       listening_fds_(std::move(listening_fds)),
       dispatch_(std::move(dispatch)) {
-  set_memory_limit(environment_.snapshot->memory_limit);
+  apply_settings();
 }
 
 // What waits for connections and the sessions themselves go first: they refer to acceptors, slab
@@ -77,8 +77,10 @@ void Worker::start() {
   loop_.spawn(desk_.tend());
 }
 
-void Worker::set_memory_limit(uint64_t bytes) {
+void Worker::apply_settings() {
+  uint64_t bytes = environment_.snapshot->memory_limit;
   slab_.set_limit(std::max<size_t>(bytes / workers_ / kBufferBytes, 2));
+  loop_.backend().set_user_timeout_of_connects(environment_.snapshot->tcp_user_timeout);
 }
 
 void Worker::start_accepting() {
@@ -182,7 +184,7 @@ io::Task<> Worker::serve(std::unique_ptr<session::Session> session) {
 void Worker::apply(std::shared_ptr<const session::Snapshot> snapshot) {
   loop_.post([this, next = std::move(snapshot)]() mutable {
     environment_.snapshot = std::move(next);
-    set_memory_limit(environment_.snapshot->memory_limit);
+    apply_settings();
   });
 }
 
@@ -206,10 +208,10 @@ void Worker::stop() {
   loop_.stop();
 }
 
-void Worker::cancel(uint32_t session, std::move_only_function<void(bool sent)> done) {
+void Worker::cancel(uint32_t session, std::move_only_function<void(session::CancelOutcome)> done) {
   loop_.post([this, session, tell = std::move(done)]() mutable {
     auto found = by_id_.find(session);
-    if (found == by_id_.end()) return tell(false);
+    if (found == by_id_.end()) return tell(session::CancelOutcome::failed);
     found->second->cancel(std::move(tell));
   });
 }

@@ -60,7 +60,7 @@ class Worker {
   // Ends every session now.
   void end_sessions(Error error);
   void stop();
-  void cancel(uint32_t session, std::move_only_function<void(bool sent)> done);
+  void cancel(uint32_t session, std::move_only_function<void(session::CancelOutcome)> done);
   // Connections given to this worker and not closed yet.
   uint32_t sessions() const { return sessions_count_.load(std::memory_order_relaxed); }
 
@@ -84,7 +84,7 @@ class Worker {
   void end_slowest(size_t sessions_max);
   void start_accepting();
   void stop_accepting();
-  void set_memory_limit(uint64_t bytes);
+  void apply_settings();
 
   const uint32_t workers_;
   io::Loop loop_;

@@ -221,3 +221,20 @@ def test_logins_to_one_server_are_bounded_and_quick_all_the_same(pooled, filled)
     assert pool_metric(front, "connections", ',state="active"') == 20
     for wire in wires:
         wire.close()
+
+
+def test_a_server_that_refuses_more_logins_is_not_asked_without_a_pause(pooled, filled):
+    front = pooled(size=4)
+    filled.execute("alter role bob connection limit 1")
+    try:
+        busy, waits = (connect(front, user="bob", database="tenant") for _ in range(2))
+        busy.send(pgwire.query("select pg_sleep(2)"))
+        waits.send(pgwire.query("select 1"))
+        busy.read_until("Z")
+        assert waits.read_until("Z")[-1].type == "Z"
+        # Pauses of 50, 100, … ms, the end of which is looked for once a second.
+        assert 1 <= pool_metric(front, "connections_not_opened_total") <= 6
+    finally:
+        filled.execute("alter role bob connection limit -1")
+    for wire in (busy, waits):
+        wire.close()

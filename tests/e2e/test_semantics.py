@@ -22,9 +22,6 @@ from semantics.start import DATABASE, PGBOUNCER, USER, Refused, proxies
 
 CASES = [case for case in load() if not case.heavy]
 MINIMUM = 250
-# What Trunkline does not do yet, by row and by the beginning of a case's title. It pins a session
-# instead, and with a pool of one others wait.
-NOT_YET = ("F: pg_prepared_statements", "I: LISTEN, SQL-level, moved", "S2: a custom setting")
 ONCE = ("K", "U", "V")  # rows that take their time: what they demand is enough
 
 
@@ -110,8 +107,7 @@ def trunklines(server15: Server, session_folder: Path) -> Iterator[Dict[int, Tar
 
 @pytest.mark.parametrize("row", ROWS)
 def test_trunkline_does_what_postgresql_does(server15: Server, trunklines, row: str) -> None:
-    cases = [case for case in of_row(row) if not case.title.startswith(NOT_YET)]
-    verdicts = [*judge_all(cases, server15.lab, server15.direct, trunklines)]
+    verdicts = [*judge_all(of_row(row), server15.lab, server15.direct, trunklines)]
     failed = [f"{each.case.title}: {each.failure}" for each in verdicts if not each.passed]
     assert not failed, f"{len(failed)} of {len(verdicts)}:\n" + "\n".join(failed)
 

@@ -28,6 +28,7 @@ REFUSED = ("enable_seqscan = maybe", "nosuch_setting = 1", "work_mem = -1", "por
            "TimeZone = 'Nowhere/Land'", "DateStyle = 'ISO, German, x'", "log_connections = on",
            "client_encoding = 'nosuch'", "session_replication_role = replica")
 PROBES = ("select '2024-02-03 04:05:06+00'::timestamptz", "select date '2024-02-03'",
+          "select date '01/02/2003'", "select timestamptz '2024-02-03 04:05:06'",
           "select interval '1 day 02:03:04'", "select 0.1::float8 * 3", r"select '\x0102ff'::bytea",
           r"select 'a\\b'", "select name from who", "select '{null}'::text[]",
           "select current_schemas(false)")
@@ -234,7 +235,7 @@ def notice(d: Draw) -> str:
 
 @text("error", 0.3)
 def timeout(d: Draw) -> str:
-    return "set statement_timeout = 20; select pg_sleep(5)"
+    return "set statement_timeout = 250; select pg_sleep(5)"
 
 
 @text("lexis", 2)

@@ -64,7 +64,7 @@ World::~World() {
 }
 
 void World::cancel(session::CancelRegistry::Target target,
-                   std::move_only_function<void(bool sent)> done) {
+                   std::move_only_function<void(session::CancelOutcome)> done) {
   worker_->cancel(target.session, std::move(done));
 }
 

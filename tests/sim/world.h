@@ -47,7 +47,7 @@ class World final : public session::SessionMail {
 
  private:
   void cancel(session::CancelRegistry::Target target,
-              std::move_only_function<void(bool sent)> done) override;
+              std::move_only_function<void(session::CancelOutcome)> done) override;
   void start_parties();
   void close_listeners();
   void turn_until_all_have_left();

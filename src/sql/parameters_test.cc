@@ -1,0 +1,17 @@
+#include "sql/parameters.h"
+
+#include <gtest/gtest.h>
+
+namespace trunkline::sql {
+namespace {
+
+TEST(Parameters, the_highest_counts_wherever_it_stands) {
+  EXPECT_EQ(highest_parameter("select 1", {}), 0U);
+  EXPECT_EQ(highest_parameter("select $2, $10, $1", {}), 10U);
+  EXPECT_EQ(highest_parameter("select '$9', $tag$ $8 $tag$, \"$7\", a$6 /* $5 */, $1 -- $4", {}),
+            1U);
+  EXPECT_EQ(highest_parameter("select $99999999999999999999", {}), 0U) << "no number";
+}
+
+}  // namespace
+}  // namespace trunkline::sql
