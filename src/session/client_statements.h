@@ -41,6 +41,12 @@ class ClientStatements {
     table_->erase(found);
     return taken;
   }
+  // `visit(name, statement)`, in no order.
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    if (!table_) return;
+    for (const auto& [name, statement] : *table_) visit(name.view(), statement);
+  }
   void clear() { table_.reset(); }
   size_t size() const { return table_ ? table_->size() : 0; }
 

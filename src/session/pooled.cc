@@ -24,7 +24,7 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Pool
 // Thousands of them rest: what is added here is added to each.
 static_assert(sizeof(SessionSettings) <= 56);
 static_assert(sizeof(PooledClient) <= 120);
-static_assert(sizeof(PoolUse) <= 40);
+static_assert(sizeof(PoolUse) <= 48);
 
 Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Place place,
                         pool::ConnectionPtr connection, std::string early)
@@ -39,7 +39,7 @@ Session::Pooled::Pooled(Session& of, const route::Decision& decision, pool::Plac
 }
 
 Session::Pooled::~Pooled() {
-  static_assert(sizeof(Pooled) <= 280);
+  static_assert(sizeof(Pooled) <= 288);
   if (active) rest();
   if (self) *self = nullptr;
 }

@@ -28,9 +28,13 @@ bool PooledMachine::sees_names(const sql::TextFacts& facts) const {
     }
   }
   bool is_unseen = facts.has(StatementKind::do_) || facts.has(StatementKind::call);
-  return is_unseen && std::ranges::any_of(statements_, [](const auto& each) {
-           return each.second->sql_types.has_value();
-         });
+  bool sees = false;
+  if (is_unseen) {
+    statements_.for_each([&](std::string_view, const pool::StatementPtr& statement) {
+      sees |= statement->sql_types.has_value();
+    });
+  }
+  return sees;
 }
 
 // Ahead of what is about to be sent. As nothing of that runs if it fails, it may stand anywhere in
@@ -55,21 +59,20 @@ void PooledMachine::lay_names_on(const sql::TextFacts* facts, Pieces& out) {
     close(pool::ServerStatements::name_of(old));
   }
   if (has_client_names()) {
-    for (const auto& [name, statement] : statements_) close(std::string_view(name));
+    statements_.for_each([&](std::string_view name, const pool::StatementPtr&) { close(name); });
   }
-  for (const auto& [name, statement] : statements_) {
+  statements_.for_each([&](std::string_view name, const pool::StatementPtr& statement) {
     if (statement->sql_types) {
       append_run(messages, Rewriter::prepare(*statement), nullptr);
-      continue;
+      return;
     }
-    {
-      wire::MessageBuilder parse(messages, wire::client_message::kParse);
-      parse.c_string(std::string_view(name)).bytes(statement->parse);
-    }
+    wire::MessageBuilder(messages, wire::client_message::kParse)
+        .c_string(name)
+        .bytes(statement->parse);
     ask(Request::parse, ResponseQueue::kSwallow);
     changes_.push_back({.of_client = false});
     count(pool::PoolCells::kPreparedAgain);
-  }
+  });
   names_ = Names::clients;
   names_are_new_ = true;
   out.add(keep(std::move(messages)));
@@ -87,7 +90,7 @@ PooledMachine::Verdict PooledMachine::parse_as_is(std::string name,
                                                   std::string_view& input, Pieces& out) {
   pool::StatementPtr before = statement_named(name);
   // The server says that there is one, or that the transaction has failed.
-  if (before == nullptr) statements_[name] = statement;
+  if (before == nullptr) statements_.set(name, statement);
   changes_.push_back({.name = std::move(name), .before = std::move(before)});
   ask(Request::parse);
   pass(input, out);
@@ -98,10 +101,10 @@ PooledMachine::Verdict PooledMachine::parse_as_is(std::string name,
 // code has dropped.
 void PooledMachine::add_names(std::string& probe) const {
   std::string names;
-  for (const auto& [name, statement] : statements_) {
+  statements_.for_each([&](std::string_view name, const pool::StatementPtr&) {
     if (!names.empty()) names += ", ";
-    names += sql::quote_literal(std::string_view(name));
-  }
+    names += sql::quote_literal(name);
+  });
   std::string array = "ARRAY[" + names + "]::pg_catalog.text[]";
   probe.insert(probe.find(kProbeOurNames) + kProbeOurNames.size(),
                " AND name <> ALL (" + array + ")");

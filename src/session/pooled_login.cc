@@ -161,7 +161,7 @@ io::Task<Result<>> Session::start_with_own(Start start, pool::Place place) {
   }
   serving_ = std::make_unique<Pooled>(*this, start.decision, std::move(place),
                                       std::move(connection), std::move(start.early));
-  observe::record(serving_->cells + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
+  observe::record(serving_->cells() + RouteCells::kServerConnectSeconds, observe::kLatencyBuckets,
                   environment_.loop.now() - connect_began);
   co_return co_await open_session(std::exchange(login_->before_error, {}) + greeting, start.packet,
                                   start.method);
