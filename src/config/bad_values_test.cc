@@ -82,7 +82,7 @@ const std::vector<BadValue> kBadValues = {
     {"", "memory_limit", "1023KiB", "found `1023KiB`; allowed: from 1MiB to 16384GiB"},
     {"", "workers", "0", "found `0`; allowed: auto, or a number from 1 to 1024"},
     {"", "shutdown_timeout", "25h", "found `25h`; allowed: from 1ms to 1d"},
-    {"", "cancel_timeout", "none", "found `none`" + kDuration},
+    {"", "cancel_timeout", "30", "found `30`" + kDuration},
     {"", "tcp_user_timeout", "0", "found `0`" + kDuration},
     {"", "log", "debug", kNotMapping},
     {"", "debug", "yes", "found `yes`; allowed: true or false"},
