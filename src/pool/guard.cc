@@ -148,7 +148,7 @@ void append_defaults_question(std::string& out, Connection& connection) {
 void close_guards(std::string& out, Connection& connection) {
   for (const Step& step : kSteps) {
     wire::append_close_statement(out, step.name);
-    connection.queue.push(Request::close, 0, ResponseQueue::kSwallow);
+    connection.queue.push(wire::Request::close, 0, ResponseQueue::kSwallow);
   }
   forget_guards(connection);
 }
