@@ -297,6 +297,7 @@ struct Config {
   // Server connections of all pools together.
   std::optional<uint32_t> max_connections_per_database;
   std::optional<uint32_t> max_connections_per_user;
+  std::optional<uint32_t> max_connections_per_server;
   Pool pool;                            // what routes start from
   std::optional<AuthQuery> auth_query;  // the same
   uint64_t max_message_size = 1 << 20;
@@ -304,6 +305,8 @@ struct Config {
   std::optional<uint32_t> workers;  // nullopt: auto
   Log log;
   Duration shutdown_timeout = 30s;
+  Duration cancel_timeout = 10s;             // of a cancel request to a server
+  std::optional<Duration> tcp_user_timeout;  // nullopt: the system's own patience
   uint32_t max_dynamic_upstreams = 1000;
   std::vector<Listen> listen;
   std::optional<Admin> admin;
@@ -314,9 +317,6 @@ struct Config {
   std::vector<AuthenticationRule> authentication;  // empty: scram-sha-256 for all
   std::vector<IdentMapping> ident;
   std::vector<Problem> warnings;  // what is allowed and probably not meant
-  std::optional<uint32_t> max_connections_per_server;
-  std::optional<Duration> tcp_user_timeout;  // nullopt: the system's own patience
-  Duration cancel_timeout = 10s;             // of a cancel request to a server
 };
 
 }  // namespace trunkline::config

@@ -49,6 +49,8 @@ struct Listener {
 // just the parts it uses.
 struct Snapshot {
   Duration login_timeout;
+  Duration cancel_timeout;
+  std::optional<Duration> tcp_user_timeout;  // of connections to servers
   size_t max_message_bytes;
   uint64_t memory_limit;
   uint32_t logins_max;  // connections of the process that are not logged in, at the same time
@@ -57,8 +59,6 @@ struct Snapshot {
   std::shared_ptr<const auth::AuthConfig> auth;
   std::shared_ptr<const policy::HookChain> hooks;
   std::vector<std::shared_ptr<const Listener>> listeners;  // in the order of the file
-  Duration cancel_timeout;
-  std::optional<Duration> tcp_user_timeout;  // of connections to servers
 };
 
 // Delivers to a session of another worker. Any thread.
