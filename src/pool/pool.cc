@@ -22,18 +22,6 @@ Pool::~Pool() {
   assert(std::ranges::all_of(shelves_, [](Shelf& each) { return each.connections.empty(); }));
 }
 
-namespace {
-
-// Before the next login, after so many that failed before the last one.
-Duration pause_after(uint32_t failures) {
-  constexpr uint32_t kDoublings = 6;
-  constexpr Duration kPauseMin = 50ms;
-  constexpr Duration kPauseMax = 2s;
-  return std::min<Duration>(kPauseMin * (1 << std::min(failures, kDoublings)), kPauseMax);
-}
-
-}  // namespace
-
 // Whoever gets none goes on to `wait`, and so makes use of the room that dead ones have left.
 ConnectionPtr Pool::take(Desk& desk) {
   if (waiting_.load() > 0) return nullptr;
@@ -65,7 +53,7 @@ void Pool::opened(Desk& desk, ConnectionPtr connection) {
   {
     std::lock_guard lock(mutex_);
     --opening_;
-    failures_ = 0;
+    backoff_.succeeded();
   }
   cells(desk.worker())[PoolCells::kOpened].add();
   give_back(desk, std::move(connection));
@@ -87,7 +75,7 @@ void Pool::not_opened(Desk& desk, const server::Refusal& why, Instant began) {
         refused.push_back(std::move(entry.self));
       });
     } else {
-      pause_until_ = desk.now() + pause_after(failures_++);
+      backoff_.failed(desk.now());
     }
   }
   for (EntryPtr& entry : refused) refuse(desk, why, std::move(entry));

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/intrusive_list.h"
 #include "base/time.h"
 #include "observe/metrics.h"
@@ -271,8 +272,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   mutable std::mutex mutex_;
   IntrusiveList<Entry> line_;
   uint32_t opening_ = 0;
-  uint32_t failures_ = 0;  // of logins while others were in use, since the last that did not fail
-  Instant pause_until_ = {};
+  Backoff backoff_;  // of logins that have failed while others were in use
   PoolPtr successor_ = {};
   QueryRates query_rates_;
 

@@ -138,7 +138,7 @@ void Pool::open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve) {
 // A server that refuses its logins is not asked without a pause for as long as others may come
 // free. Under the mutex.
 bool Pool::pauses(Instant now) const {
-  return now < pause_until_ && ledger_.used(*account_) > places_.load();
+  return now < backoff_.pause_until() && ledger_.used(*account_) > places_.load();
 }
 
 Pool::EntryPtr Pool::pop_first() {

@@ -72,7 +72,7 @@ class LoginGate::Turn {
   }
   Instant pause_until() {
     std::lock_guard lock(gate_.mutex_);
-    return gate_.pause_until_;
+    return gate_.backoff_.pause_until();
   }
 
  private:
@@ -109,16 +109,14 @@ io::Task<std::expected<LoginGate::Place, server::Refusal>> LoginGate::enter(io::
 
 void LoginGate::succeeded() {
   std::lock_guard lock(mutex_);
-  if (std::exchange(failures_, 0) > 0) let_next_in();
+  if (!backoff_.has_failed()) return;
+  backoff_.succeeded();
+  let_next_in();
 }
 
 void LoginGate::failed(Instant now, const server::Refusal& why) {
   std::lock_guard lock(mutex_);
-  constexpr uint32_t kDoublings = 6;
-  Duration pause =
-      std::min<Duration>(kPauseMin * (1 << std::min(failures_, kDoublings)), kPauseMax);
-  ++failures_;
-  pause_until_ = now + pause;
+  backoff_.failed(now);
   for (const std::shared_ptr<Entry>& entry : line_) {
     entry->refusal = why;
     Entry::call(entry);

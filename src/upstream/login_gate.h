@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/backoff.h"
 #include "base/time.h"
 #include "io/loop.h"
 #include "io/task.h"
@@ -16,14 +17,11 @@ namespace trunkline::upstream {
 
 // Lets the logins of pools to one server in: so many at the same time, in the order in which they
 // come, whatever pool and worker they are of. After a failure one at a time, with a pause before
-// each that grows up to `kPauseMax`: a server that is down, or too full, is not hammered. Any
+// each that grows, see `Backoff`: a server that is down, or too full, is not hammered. Any
 // thread; one mutex, taken twice for each login. The line is as long as pools have connections to
 // come.
 class LoginGate {
  public:
-  static constexpr Duration kPauseMin = 50ms;
-  static constexpr Duration kPauseMax = 2s;
-
   // The right to log in, until it is destroyed.
   class Place {
    public:
@@ -52,14 +50,13 @@ class LoginGate {
 
   void leave();
   void let_next_in();
-  bool is_open() const { return entered_ < (failures_ > 0 ? 1 : max_); }
+  bool is_open() const { return entered_ < (backoff_.has_failed() ? 1 : max_); }
 
   std::mutex mutex_;
   std::deque<std::shared_ptr<Entry>> line_;
   uint32_t max_ = 1;  // as whoever came last knows it
   uint32_t entered_ = 0;
-  uint32_t failures_ = 0;  // since the last success
-  Instant pause_until_{};
+  Backoff backoff_;
 };
 
 }  // namespace trunkline::upstream

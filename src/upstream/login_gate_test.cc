@@ -90,7 +90,7 @@ TEST_F(LoginGateTest, after_a_failure_there_is_a_pause_and_one_at_a_time) {
   turn();
   EXPECT_FALSE(first.has_value());
   turn_until([&] { return first.has_value(); });
-  EXPECT_GE(loop_.now(), failed + LoginGate::kPauseMin);
+  EXPECT_GE(loop_.now(), failed + Backoff::kPauseMin);
   EXPECT_TRUE(is_in(first));
   EXPECT_FALSE(second.has_value());
   gate_.succeeded();
