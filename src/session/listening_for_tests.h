@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "session/notifications.h"
+#include "session/pooled_for_tests.h"
 
 namespace trunkline::session {
 
@@ -34,5 +35,22 @@ inline pool::NotificationPtr notification(std::string_view channel, std::string_
                                           uint32_t process_id = 7) {
   return pool::make_notification({process_id, channel, payload}, process_id);
 }
+
+// A session of a pool that may listen, on a connection to the process 7.
+class PooledListeningTest : public PooledTest {
+ protected:
+  static constexpr uint32_t kProcess = 4711;
+
+  void SetUp() override {
+    connection->sender = senders.enter("server", 7);
+    connection->server.cancel_key.process_id = 7;
+    play.use(*connection);
+  }
+
+  pool::Senders senders;
+  FakeListening listening;
+  uint32_t process_id = kProcess;
+  PooledPlay play{3, nullptr, false, &listening, &process_id};
+};
 
 }  // namespace trunkline::session

@@ -12,15 +12,8 @@ using Verdict = PooledMachine::Verdict;
 
 const std::string kMark = "trunkline_mark_7";
 
-class PooledAdoption : public PooledTest {
+class PooledAdoption : public PooledListeningTest {
  protected:
-  static constexpr uint32_t kProcess = 4711;
-
-  void SetUp() override {
-    connection->sender = senders.enter("server", 7);
-    connection->server.cancel_key.process_id = 7;
-    play.use(*connection);
-  }
   static std::string row(std::string_view value) {
     std::string body("\0\1\0\0\0", 5);
     body += static_cast<char>(value.size());
@@ -92,11 +85,6 @@ class PooledAdoption : public PooledTest {
     play.own.on_listening_answer(3, true);
     listening.heard();
   }
-
-  pool::Senders senders;
-  FakeListening listening;
-  uint32_t process_id = kProcess;
-  PooledPlay play{3, nullptr, false, &listening, &process_id};
 };
 
 TEST_F(PooledAdoption, TheListenerHearsThemAndTheConnectionIsFree) {

@@ -10,15 +10,8 @@ namespace {
 
 using Verdict = PooledMachine::Verdict;
 
-class PooledListen : public PooledTest {
+class PooledListen : public PooledListeningTest {
  protected:
-  static constexpr uint32_t kProcess = 4711;
-
-  void SetUp() override {
-    connection->sender = senders.enter("server", 7);
-    connection->server.cancel_key.process_id = 7;
-    play.use(*connection);
-  }
   void answer(bool hears = true) {
     play.own.on_listening_answer(listening.last, hears);
     play.go_on();
@@ -40,11 +33,6 @@ class PooledListen : public PooledTest {
   static std::string told(std::string_view channel, std::string_view payload, uint32_t from = 7) {
     return notification(channel, payload, from)->message;
   }
-
-  pool::Senders senders;
-  FakeListening listening;
-  uint32_t process_id = kProcess;
-  PooledPlay play{3, nullptr, false, &listening, &process_id};
 };
 
 TEST_F(PooledListen, the_listener_hears_before_listen_goes_to_the_server) {

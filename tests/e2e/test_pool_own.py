@@ -9,7 +9,7 @@ import pytest
 
 from conftest import upstream_of
 from lib import pgwire
-from lib.pgwire import WireError, connect, send_cancel
+from lib.pgwire import WireError, connect, ends_with, error_of, send_cancel
 from lib.postgres import password_of
 from lib.processes import wait_until
 
@@ -21,18 +21,6 @@ def own(front, **more):
     wire = connect(front, user="bob", database="tenant", parameters=OWN, **more)
     assert wire.scalar("show ignore_system_indexes") == "on"
     return wire
-
-
-def error_of(messages):
-    found = [each for each in messages if each.type == "E"]
-    assert len(found) == 1, messages
-    return found[0]
-
-
-def ends_with(wire, sqlstate, words):
-    error = error_of(wire.read_to_end())
-    assert error.sqlstate() == sqlstate and words in str(error.fields()), error.fields()
-    assert error.fields()["S"] == "FATAL"
 
 
 def is_gone(cluster, pid):

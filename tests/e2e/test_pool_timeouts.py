@@ -5,23 +5,10 @@ import time
 import pytest
 
 from lib import pgwire
-from lib.pgwire import WireError
+from lib.pgwire import WireError, ends_with, error_of
 from lib.processes import wait_until
 
 PID = "select pg_backend_pid()"
-
-
-def error_of(messages):
-    found = [each for each in messages if each.type == "E"]
-    assert len(found) == 1, messages
-    return found[0]
-
-
-def ends_with(wire, sqlstate, words):
-    """The session is told why it ends, and ends."""
-    error = error_of(wire.read_to_end())
-    assert error.sqlstate() == sqlstate and words in str(error.fields()), error.fields()
-    assert error.fields()["S"] == "FATAL"
 
 
 def test_a_query_that_takes_too_long_is_cancelled_and_the_session_goes_on(pooled, session, filled):

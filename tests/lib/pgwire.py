@@ -327,6 +327,20 @@ def connect(where: object, tls: Optional[ssl.SSLContext] = None,
         raise
 
 
+def error_of(messages: Sequence[Message]) -> Message:
+    """The one error that must be among them."""
+    found = [each for each in messages if each.type == "E"]
+    assert len(found) == 1, messages
+    return found[0]
+
+
+def ends_with(wire: Wire, sqlstate: str, words: str) -> None:
+    """The session is told why it ends, and ends."""
+    error = error_of(wire.read_to_end())
+    assert error.sqlstate() == sqlstate and words in str(error.fields()), error.fields()
+    assert error.fields()["S"] == "FATAL"
+
+
 def send_cancel(where: Tuple[str, int], pid: int, key: bytes,
                 tls: Optional[ssl.SSLContext] = None, direct: bool = False,
                 server_name: Optional[str] = None) -> None:
