@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "sql/parameters.h"
+#include "wire/messages.h"
 
 namespace trunkline::session {
 
@@ -27,13 +28,12 @@ std::optional<uint32_t> parameter_count(const pool::Statement& statement, sql::S
 
 std::optional<std::string> mistake_of_bind(const pool::Statement& statement, std::string_view name,
                                            std::string_view values, sql::Syntax syntax) {
-  std::optional<uint16_t> formats = ByteReader(values).read<uint16_t>();
-  size_t before = sizeof(uint16_t) * (1 + size_t{formats.value_or(0)});
-  if (!formats || values.size() < before) return std::nullopt;
-  std::optional<uint16_t> given = ByteReader(values.substr(before)).read<uint16_t>();
+  std::optional<wire::BindValues> bound = wire::parse_bind_values(values);
+  if (!bound) return std::nullopt;
+  std::optional<uint16_t> given = ByteReader(bound->parameters).read<uint16_t>();
   if (!given) return std::nullopt;
-  if (*formats > 1 && *formats != *given) {
-    return "bind message has " + std::to_string(*formats) + " parameter formats but " +
+  if (bound->formats > 1 && bound->formats != *given) {
+    return "bind message has " + std::to_string(bound->formats) + " parameter formats but " +
            std::to_string(*given) + " parameters";
   }
   std::optional<uint32_t> required = parameter_count(statement, syntax);

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "base/bytes.h"
 #include "base/text.h"
 #include "sql/identifier.h"
 #include "wire/messages.h"
@@ -13,11 +12,10 @@ namespace trunkline::session {
 
 std::shared_ptr<const sql::TextFacts> facts_with_bound_settings(const sql::TextFacts& facts,
                                                                 std::string_view values) {
-  // A code for each format comes before them. Of too few the server makes an error.
-  std::optional<uint16_t> formats = ByteReader(values).read<uint16_t>();
-  size_t before = sizeof(uint16_t) * (1 + size_t{formats.value_or(0)});
-  if (values.size() < before) return nullptr;
-  std::vector<std::string_view> parameters = wire::row_of_text(values.substr(before));
+  // Of too few the server makes an error.
+  std::optional<wire::BindValues> bound = wire::parse_bind_values(values);
+  if (!bound) return nullptr;
+  std::vector<std::string_view> parameters = wire::row_of_text(bound->parameters);
   std::vector<std::string> names;
   for (uint16_t number : facts.bound_settings()) {
     // A text is the same bytes in both formats.

@@ -72,15 +72,14 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
     begin_long_text(front.body().substr(name_bytes), alone);
     statement = std::move(alone);
   }
+  lay_names_on(statement->facts.get(), out);
   if (name.empty()) {
-    lay_names_on(statement->facts.get(), out);
     changes_.push_back({.name = "", .before = std::exchange(unnamed_, statement)});
     server_->unnamed = statement;
     ask(Request::parse);
     pass(input, out);
     return Verdict::go_on;
   }
-  lay_names_on(statement->facts.get(), out);
   if (has_client_names()) return parse_as_is(std::move(name), statement, input, out);
   pool::StatementPtr before = statement_named(name);
   if (is_failed() && !is_taken_when_failed(*statement)) {
@@ -172,13 +171,8 @@ PooledMachine::Verdict PooledMachine::on_bind(std::string_view& input, Pieces& o
     std::erase_if(portals_, [&](const Portal& each) { return each.name == portal_name; });
     portals_.push_back(std::move(portal));
   }
-  if (name.empty()) {
-    if (server_->unnamed != statement) prepare_again(statement, "", out);
-    ask(Request::bind);
-    pass(input, out);
-    return Verdict::go_on;
-  }
-  if (as_is) {
+  if (name.empty() && server_->unnamed != statement) prepare_again(statement, "", out);
+  if (name.empty() || as_is) {
     ask(Request::bind);
     pass(input, out);
     return Verdict::go_on;
@@ -208,13 +202,8 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Piece
     std::shared_ptr<Rewriting> rewriting;
     statement = rewritten(statement, rewriting, out);
   }
-  if (name.empty()) {
-    if (server_->unnamed != statement) prepare_again(statement, "", out);
-    ask(Request::describe);
-    pass(input, out);
-    return Verdict::go_on;
-  }
-  if (has_client_names()) {
+  if (name.empty() && server_->unnamed != statement) prepare_again(statement, "", out);
+  if (name.empty() || has_client_names()) {
     ask(Request::describe);
     pass(input, out);
     return Verdict::go_on;

@@ -350,7 +350,7 @@ void PooledRelay::read_client(size_t& budget) {
   auto bytes = static_cast<size_t>(got);
   budget -= std::min(budget, bytes);
   cells_[RouteCells::kBytesFromClients].add(bytes);
-  if (use_.watch) use_.watch->timeouts.on_heard(waiter_.loop().now());
+  if (use_.watch) use_.watch->on_heard();
   to_server_.input = {buffer.data(), bytes};
 }
 

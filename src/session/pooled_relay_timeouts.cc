@@ -14,9 +14,9 @@ void PooledRelay::follow_settings() {
   if (limits == config::PoolTimeouts{}) {
     use_.watch.reset();
   } else if (use_.watch) {
-    use_.watch->timeouts.set_limits(limits);
+    use_.watch->set_limits(limits);
   } else {
-    use_.watch = std::make_unique<PoolUse::Watch>(waiter_, limits);
+    use_.watch = std::make_unique<TimeoutWatch>(waiter_, limits);
   }
 }
 
@@ -45,8 +45,6 @@ void PooledRelay::stash_input() {
   to_server_.lease.reset();
 }
 
-// The timer may be too early, never too late: most of what begins is over long before its end
-// would have come, and has not touched it.
 void PooledRelay::watch() {
   if (client_gone_ || violation_) return use_.watch.reset();
   using Doing = Timeouts::Doing;
@@ -60,17 +58,10 @@ void PooledRelay::watch() {
   } else if (waits()) {
     doing = Doing::waiting;
   }
-  Instant due = use_.watch->timeouts.note({.doing = doing,
-                                           .exchange_began = machine_.exchange_started(),
-                                           .transaction_began = machine_.transaction_started()},
-                                          waiter_.loop().now());
-  if (due <= waiter_.loop().now()) {
-    if (auto expired = use_.watch->timeouts.take_expired(waiter_.loop().now()))
-      on_expired(*expired);
-    return waiter_.raise(wake::kTimeout);  // to be looked at again
-  }
-  bool is_early_enough = use_.watch->timer.running() && use_.watch->timer.deadline() <= due;
-  if (due != Instant::max() && !is_early_enough) use_.watch->timer.start(due);
+  auto expired = use_.watch->look({.doing = doing,
+                                   .exchange_began = machine_.exchange_started(),
+                                   .transaction_began = machine_.transaction_started()});
+  if (expired) on_expired(*expired);
 }
 
 void PooledRelay::on_expired(Timeouts::Expired what) {

@@ -157,7 +157,7 @@ void Relay::read(Flow& flow, size_t& budget) {
   auto bytes = static_cast<size_t>(got);
   budget -= std::min(budget, bytes);
   moved_lately_bytes_ += bytes;
-  if (watch_ && flow.from_client) watch_->timeouts.on_heard(waiter_.loop().now());
+  if (watch_ && flow.from_client) watch_->timeouts.on_heard();
   cells_[flow.from_client ? RouteCells::kBytesFromClients : RouteCells::kBytesToClients].add(bytes);
   flow.input = {flow.lease.data(), bytes};
   take(flow);
@@ -265,16 +265,8 @@ void Relay::watch() {
   } else if (machine_.in_transaction()) {
     doing = Doing::idle_in_transaction;
   }
-  Instant now = waiter_.loop().now();
-  Instant due = watch_->timeouts.note(
-      {.doing = doing, .exchange_began = machine_.exchange_started(), .transaction_began = {}},
-      now);
-  if (due > now) {
-    bool is_early_enough = watch_->timer.running() && watch_->timer.deadline() <= due;
-    if (due != Instant::max() && !is_early_enough) watch_->timer.start(due);
-    return;
-  }
-  std::optional<Timeouts::Expired> expired = watch_->timeouts.take_expired(now);
+  std::optional<Timeouts::Expired> expired = watch_->timeouts.look(
+      {.doing = doing, .exchange_began = machine_.exchange_started(), .transaction_began = {}});
   if (!expired) return;
   watch_->cells[pool::PoolCells::kTimeouts + static_cast<size_t>(*expired)].add();
   ask_to_end(timeout_error(*expired), false);

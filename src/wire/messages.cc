@@ -99,6 +99,14 @@ std::vector<std::string_view> row_of_text(std::string_view body) {
   return columns;
 }
 
+std::optional<BindValues> parse_bind_values(std::string_view body) {
+  ByteReader reader(body);
+  std::optional<uint16_t> formats = reader.read<uint16_t>();
+  size_t before = sizeof(uint16_t) * (1 + size_t{formats.value_or(0)});
+  if (!formats || body.size() < before) return std::nullopt;
+  return BindValues{.formats = *formats, .parameters = body.substr(before)};
+}
+
 std::optional<TransactionStatus> parse_ready_for_query(std::string_view body) {
   if (body.size() != 1 || !std::string_view("ITE").contains(body[0])) return std::nullopt;
   return static_cast<TransactionStatus>(body[0]);

@@ -78,6 +78,14 @@ std::optional<ProtocolOffer> parse_negotiate_protocol_version(std::string_view b
 // The columns of a DataRow; those that are NULL are empty. As far as the body is well-formed.
 std::vector<std::string_view> row_of_text(std::string_view body);
 
+// Of a Bind, behind the names of portal and statement.
+struct BindValues {
+  uint16_t formats = 0;         // how many codes of formats came first
+  std::string_view parameters;  // their count and values, as in a DataRow
+};
+// nullopt: it is cut off.
+std::optional<BindValues> parse_bind_values(std::string_view body);
+
 std::optional<TransactionStatus> parse_ready_for_query(std::string_view body);
 
 // What a CommandComplete tag says was done. The tag names the command that ran: EXECUTE of a
