@@ -122,7 +122,7 @@ TEST(LoopOrderTest, WhoIsNotInYetIsPassedByThoseWhoAre) {
     loop.spawn([](Loop& on, int& count) -> Task<> {
       Waiter waiter(on, Place::behind);
       co_await waiter.yield();
-      spin(300us);  // longer than all of them together have in a round
+      spin(100us);
       ++count;
     }(loop, let_in));
   }

@@ -88,7 +88,7 @@ class Loop {
 
   // How long those behind may keep the others waiting in one round: so long, or this part of what
   // the others took themselves.
-  static constexpr Duration kBehindMax = 200us;
+  static constexpr Duration kBehindMax = 50us;
   static constexpr int kBehindShare = 4;
   static constexpr int kBehindTurns = 4;
 
