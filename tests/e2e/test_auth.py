@@ -276,6 +276,7 @@ def test_peer_whose_name_is_not_found_in_time(proxy_factory, pg18, tmp_path):
         code = code_of(where, user="somebody")
         return code, time.monotonic() - begun
 
+    connect(where, user="trusty", database="tenant").close()  # all threads are there then
     threads = len(os.listdir(f"/proc/{front.pid}/task"))
     for _ in range(2):
         with ThreadPoolExecutor(20) as several:
