@@ -144,6 +144,7 @@ std::optional<Registry::Move> Registry::replace(const Key& key, PoolPtr& pool,
                                                 const auth::Credentials& credentials) {
   pool->stop_showing();  // the new one has its names
   PoolPtr before = std::exchange(pool, make(key, upstream, settings, credentials));
+  if (before->destination().asks_for_sequences()) pool->destination().on_sequence_asked();
   // What is there serves to its end, and nothing is opened that nobody waits for.
   config::Pool without_minimum = *before->destination().settings();
   without_minimum.min_size = 0;
@@ -205,7 +206,8 @@ std::vector<PoolPtr> Registry::all() const {
 }
 
 // A pool that only the registry knows has no session, no login in progress and no mail under way,
-// and nobody but the registry can give it to somebody.
+// and nobody but the registry can give it to somebody. What its clients expect of sequences was
+// learnt at the cost of an error, and is kept.
 void Registry::forget_unused() {
   std::vector<PoolPtr> unused;  // leave the ledger without our lock
   std::lock_guard lock(mutex_);
@@ -213,7 +215,8 @@ void Registry::forget_unused() {
     return pool.use_count() == 1 && pool->connections() == 0;
   };
   for (auto each = pools_.begin(); each != pools_.end();) {
-    if (is_unused(each->second)) {
+    const PoolPtr& pool = each->second;
+    if (is_unused(pool) && !pool->destination().asks_for_sequences()) {
       unused.push_back(std::move(each->second));
       each = pools_.erase(each);
     } else {

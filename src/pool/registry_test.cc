@@ -152,6 +152,17 @@ TEST_F(RegistryTest, forgets_only_what_nobody_uses) {
   EXPECT_TRUE(registry.all().empty());
 }
 
+TEST_F(RegistryTest, keeps_in_mind_where_clients_ask_for_sequences) {
+  Key key{"route", "db", "joe"};
+  get(key)->destination().on_sequence_asked();
+  registry.forget_unused();
+  EXPECT_TRUE(get(key)->destination().asks_for_sequences());
+  main = upstream_named("main");
+  EXPECT_TRUE(get(key)->destination().asks_for_sequences()) << "a reload";
+  registry.forget_unused();
+  EXPECT_EQ(registry.all().size(), 1u);
+}
+
 TEST_F(RegistryTest, shared_limits_hold_over_all_pools_they_name) {
   registry.set_shares({.per_upstream = {{"main", 4}}, .per_database = 3, .per_user = 2});
   PoolPtr pool = get({"route", "db", "joe"});

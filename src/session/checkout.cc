@@ -1,5 +1,7 @@
 #include "session/checkout.h"
 
+#include <algorithm>
+
 #include "io/timer.h"
 
 namespace trunkline::session {
@@ -27,7 +29,7 @@ io::Task<std::expected<pool::Place, server::Refusal>> Checkout::take_place(Insta
 io::Task<std::optional<server::Refusal>> Checkout::wait(Instant deadline) {
   join_line();
   io::Timer timer(waiter_, kElapsed);
-  timer.start(deadline);
+  timer.start(std::min(deadline, waiter_.loop().now() + pool_->destination().wait_timeout()));
   co_await waiter_.wait(kAnswered | kElapsed);
   if (connection_ || place_) co_return std::nullopt;
   leave();
@@ -37,7 +39,8 @@ io::Task<std::optional<server::Refusal>> Checkout::wait(Instant deadline) {
        .side = Side::internal,
        .sqlstate = sqlstate::kTooManyConnections,
        .message = "no server connection came free in time",
-       .hint = "The limits are \"size\" of the \"pool\" and \"login_timeout\"."}};
+       .hint =
+           "The limits are \"size\" and \"wait_timeout\" of the \"pool\", and \"login_timeout\"."}};
 }
 
 void Checkout::join_line() {

@@ -24,7 +24,8 @@ class Checkout final : public pool::Request {
         waiter_(loop, io::Place::behind) {}
   ~Checkout() override;
 
-  // Once, one of the two. The refusal is the server's or that of the deadline.
+  // Once, one of the two. The refusal is the server's or that of the deadline, or of the pool's
+  // `wait_timeout` if that is sooner.
   io::Task<std::expected<pool::ConnectionPtr, server::Refusal>> take(Instant deadline);
   io::Task<std::expected<pool::Place, server::Refusal>> take_place(Instant deadline);
 

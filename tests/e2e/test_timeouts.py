@@ -176,9 +176,11 @@ def test_a_limit_of_the_server_holds_over_all_upstreams(proxy_factory, filled):
         first.run("begin")
         second.run("begin")
         assert in_use() == 2
+        began = time.monotonic()
         with pytest.raises(WireError) as refused:
             connect(front, user="trusty", database="app")
         assert refused.value.sqlstate == "53300"
+        assert time.monotonic() - began < 5, "a login waits for wait_timeout, not for login_timeout"
         metrics = front.metrics()
         shown = f'trunkline_pool_server_connections{{server="{filled.host}:{filled.port}"}}'
         assert metrics[shown] == 2

@@ -86,11 +86,12 @@ def _sequences(stage: Stage) -> None:
         stage.equal(client.simple(LAST).error, "55000", f"{client.name}'s lastval")
 
 
-@case("Q", "an INSERT's default, then lastval", pool=2,
+@case("Q", "an INSERT's default, then lastval, which somebody has asked before", pool=2,
       setup="CREATE TABLE numbered (id serial, note text); GRANT ALL ON numbered TO PUBLIC; "
       "GRANT ALL ON SEQUENCE numbered_id_seq TO PUBLIC", teardown="DROP TABLE numbered")
 def _serial(stage: Stage) -> None:
     a, b = stage.clients("a", "b")
+    stage.equal(b.simple(LAST).error, "55000", "b's lastval")
     a.simple("INSERT INTO numbered (note) VALUES ('x')")
     stage.equal(b.simple(LAST).error, "55000", "b's lastval")
     stage.equal(a.simple(LAST).value, "1", "a's lastval")
