@@ -171,6 +171,7 @@ const std::vector<BadValue> kBadValues = {
     {"pool.unmovable_state", "unknown_settings", "yes", "found `yes`" + kPolicy},
     {"pool.unmovable_state", "session_authorization", "yes", "found `yes`" + kPolicy},
     {"pool.unmovable_state", "long_statements", "yes", "found `yes`" + kPolicy},
+    {"pool.unmovable_state", "process_state", "yes", "found `yes`" + kPolicy},
     {"", "auth_query", "x", kNotMapping},
     {"routes", "auth_query", "x", kNotMapping},
     {"auth_query", "user", "[a]", "found a list; this must be a single value"},

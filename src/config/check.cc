@@ -28,6 +28,7 @@ class Checker {
       check_auth_query(i);
     }
     check_reachable();
+    check_pools_used();
     check_upstreams_used();
     check_users();
     check_rules();
@@ -132,6 +133,64 @@ class Checker {
                         "` and a `pool` exclude each other: whose settings and statements are "
                         "whose is seen in the statements");
     }
+    check_pool_sizes(route, key);
+  }
+
+  // What the limits that it shares with others never let it have.
+  void check_pool_sizes(const Route& route, const std::string& key) {
+    const Pool& pool = route.pool;
+    auto found = config_.upstreams.find(route.upstream);
+    const std::pair<std::string_view, std::optional<uint32_t>> shared[] = {
+        {"max_connections",
+         found == config_.upstreams.end() ? std::nullopt : found->second.max_connections},
+        {"max_connections_per_database", config_.max_connections_per_database},
+        {"max_connections_per_user", config_.max_connections_per_user},
+        {"max_connections_per_server", config_.max_connections_per_server}};
+    for (const auto& [limit, max] : shared) {
+      uint32_t most = std::max(pool.min_size, pool.guaranteed_size);
+      if (!max || most <= *max) continue;
+      std::string_view own = pool.guaranteed_size == most ? "guaranteed_size" : "min_size";
+      reader_.error(route.at, key,
+                    "`" + std::string(own) + "` of the pool is " + std::to_string(most) +
+                        ", more than `" + std::string(limit) + "`, which is " +
+                        std::to_string(*max));
+    }
+    if (pool.reserve_size > 0 && pool.wait_timeout <= pool.reserve_after) {
+      reader_.warning(route.at, key,
+                      "the reserve of the pool is never used: nobody waits for `reserve_after`, "
+                      "as `wait_timeout` is not longer");
+    }
+    if (pool.mode == PoolMode::session && pool.max_pinned) {
+      reader_.warning(route.at, key,
+                      "`max_pinned` counts for nothing in `mode: session`, where every session "
+                      "keeps its connection");
+    }
+  }
+
+  // Settings of pools where there is none.
+  void check_pools_used() {
+    bool pooled = std::ranges::any_of(config_.routes, [](const Route& route) {
+      return route.pool.mode != PoolMode::none && !route.reject;
+    });
+    if (pooled) return;
+    auto warn = [&](const Location& at, const std::string& key) {
+      reader_.warning(at, key,
+                      "of no effect: it is about the connections of pools, and no route has one "
+                      "(`pool: {mode: transaction}`; not with `auth: relay`)");
+    };
+    // `mode: none` by itself says what is so anyway.
+    auto pool = root_.has("pool") ? root_.find("pool") : std::nullopt;
+    bool says_none = pool && pool->node().entries.size() == 1 &&
+                     pool->node().entries.front().key == "mode" &&
+                     config_.pool.mode == PoolMode::none;
+    if (pool && !says_none && !warned_of_pool_) warn(pool->at(), "pool");
+    for (const auto& [name, upstream] : config_.upstreams) {
+      if (upstream.max_connections) warn(upstream.at, "upstreams." + name + ".max_connections");
+    }
+    for (std::string_view name : {"max_connections_per_database", "max_connections_per_user",
+                                  "max_connections_per_server"}) {
+      if (root_.has(name)) warn(root_.find(name)->at(), std::string(name));
+    }
   }
 
   // What only pools can see to.
@@ -146,6 +205,7 @@ class Checker {
         "the timeouts and limits of queries of `pool` hold for sessions that share server "
         "connections, and this route has `mode: none`";
     if (of_pools(route.pool) == of_pools(config_.pool)) {
+      warned_of_pool_ = true;
       reader_.warning(route.at, key, std::move(text));
     } else {
       reader_.error(route.at, key, std::move(text));
@@ -262,6 +322,7 @@ class Checker {
   Reader& reader_;
   Config& config_;
   size_t written_routes_ = 0;
+  bool warned_of_pool_ = false;  // that it has settings which do nothing
 };
 
 }  // namespace

@@ -242,11 +242,13 @@ constexpr auto kKeys = std::to_array<Key>({
     {"pool", "size", "number", [] { return number(kPool.size); }, "1 to 100000", kCheckout,
      "Server connections of one pool."},
     {"pool", "min_size", "number", [] { return number(kPool.min_size); }, "0 to 100000", kCheckout,
-     "Server connections that are kept open, once the pool is in use."},
+     "Server connections that are kept open, as long as the pool is in use and for `idle_timeout` "
+     "behind that."},
     {"pool", "guaranteed_size", "number", [] { return number(kPool.guaranteed_size); },
      "0 to 100000", kCheckout,
      "Server connections that others leave free for this pool under `max_connections`, "
-     "`max_connections_per_database` and `max_connections_per_user`."},
+     "`max_connections_per_database`, `max_connections_per_user` and "
+     "`max_connections_per_server`."},
     {"pool", "reserve_size", "number", [] { return number(kPool.reserve_size); }, "0 to 100000",
      kCheckout, "More than `size`, when a client has waited for `reserve_after`."},
     {"pool", "reserve_after", "duration", [] { return format_duration(kPool.reserve_after); },
@@ -311,6 +313,11 @@ constexpr auto kKeys = std::to_array<Key>({
      [] { return word(kPool.unmovable_state.long_statements); }, "pin or reject", kLogin,
      "A text of more than 256 KiB; with `pin` only such a one pins that is prepared under a name "
      "or acts on prepared statements, channels or defaults."},
+    {"pool.unmovable_state", "process_state", "word",
+     [] { return word(kPool.unmovable_state.process_state); }, "pin or reject", kLogin,
+     "LOAD, dblink, `pg_backup_start()` and the like: state of the server's process. The "
+     "connection "
+     "is closed behind the session."},
 
     {"auth_query", "user", "text", nullptr, "at most 63 bytes", kLogin,
      "Required. Who asks: a user of the server that may run `query`."},

@@ -15,6 +15,7 @@ void load_unmovable_state(const Value& value, Pool& pool) {
   mapping.read("unknown_settings", state.unknown_settings);
   mapping.read("session_authorization", state.session_authorization);
   mapping.read("long_statements", state.long_statements);
+  mapping.read("process_state", state.process_state);
 }
 
 }  // namespace

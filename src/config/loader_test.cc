@@ -81,6 +81,11 @@ TEST(Loader, shows_no_value_of_a_variable_or_secret_in_a_message) {
         std::string("routes: [{upstream: '${WORD}'}]\n"),
         std::string("users: [{name: a, password: [hunter2]}]\n"), std::string("users: [hunter2]\n"),
         std::string("users: hunter2\n"), std::string("users: [{name: a, password_file: zero}]\n"),
+        std::string("users: [{name: a, password: abc,hunter2}]\n"),
+        std::string("users: [{name: a, password: abc,hunter2: x}]\n"),
+        std::string("users: [{name: a, password:hunter2}]\n"),
+        std::string("users: [{name: a, password: a,hunter2,hunter2}]\n"),
+        std::string("routes: [{upstream: main, login: {user: a, password: b,hunter2}}]\n"),
         std::string("routes: [{upstream: main, login: hunter2}]\n"),
         std::string("routes: [{upstream: {host: '${WORD} '}}]\n")}) {
     std::string errors = errors_of(kMinimal + lines, world);

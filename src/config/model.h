@@ -167,6 +167,7 @@ struct UnmovableState {
   StatePolicy unknown_settings = StatePolicy::pin;
   StatePolicy session_authorization = StatePolicy::pin;
   StatePolicy long_statements = StatePolicy::pin;
+  StatePolicy process_state = StatePolicy::pin;
 };
 
 // How the sessions of a route share server connections: one pool for each route, database and

@@ -111,7 +111,8 @@ TEST(Pools, each_kind_of_unmovable_state_has_its_policy) {
       {"sequences", &UnmovableState::sequences},
       {"unknown_settings", &UnmovableState::unknown_settings},
       {"session_authorization", &UnmovableState::session_authorization},
-      {"long_statements", &UnmovableState::long_statements}};
+      {"long_statements", &UnmovableState::long_statements},
+      {"process_state", &UnmovableState::process_state}};
   for (const auto& [name, member] : kinds) {
     std::string key(name);
     Config config =
@@ -168,6 +169,31 @@ TEST(Pools, minimum_and_guarantee_are_at_most_the_size) {
   // Also when the one comes from the file and the other from the route.
   EXPECT_EQ(errors_of(with_route("pool: {size: 1}", "pool: {size: 5, min_size: 2}\n")),
             "4:33: error: routes[0].pool: `min_size` is 2, more than `size`, which is 1\n");
+}
+
+TEST(Pools, minimum_and_guarantee_are_at_most_what_is_shared) {
+  for (std::string own : {"min_size", "guaranteed_size"}) {
+    for (std::string limit : {"max_connections_per_database", "max_connections_per_user",
+                              "max_connections_per_server"}) {
+      EXPECT_EQ(
+          errors_of(limit + ": 4\n" + with_pool("mode: transaction, size: 5, " + own + ": 5")),
+          "3:19: error: `" + own + "` of the pool is 5, more than `" + limit + "`, which is 4\n");
+    }
+  }
+}
+
+TEST(Pools, what_is_of_no_effect_is_said) {
+  auto warns = [](const std::string& text, const std::string& of) {
+    return warnings_of(text).contains(of);
+  };
+  EXPECT_TRUE(warns(with_pool("size: 5"), "pool: of no effect"));
+  EXPECT_FALSE(warns(with_pool("mode: none"), "of no effect"));
+  EXPECT_FALSE(warns(with_pool("mode: transaction, size: 5"), "of no effect"));
+  EXPECT_TRUE(warns(with_route("auth: relay", "pool: {mode: transaction}\n"), "of no effect"));
+  EXPECT_TRUE(warns(kMinimal + "max_connections_per_user: 3\n", "of no effect"));
+  EXPECT_TRUE(warns(with_pool("mode: transaction, reserve_size: 1, wait_timeout: 3s"),
+                    "the reserve of the pool is never used"));
+  EXPECT_TRUE(warns(with_pool("mode: session, max_pinned: 1"), "`max_pinned` counts for nothing"));
 }
 
 TEST(Pools, and_what_is_not_looked_at_exclude_each_other) {

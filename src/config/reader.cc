@@ -35,15 +35,23 @@ Mapping::Mapping(const Value& value, std::string_view section) : value_(value), 
     return;
   }
   auto known = key_names(section);
+  bool has_secrets = find_key(section, "password") != nullptr;
   for (const YamlNode::Entry& entry : value.node().entries) {
     if (find_key(section, entry.key) != nullptr) continue;
     constexpr size_t kHintedBytesMax = 64;
     std::string_view near =
         entry.key.size() <= kHintedBytesMax ? nearest_word(entry.key, known) : std::string_view{};
+    Location at{value.reader().file(), entry.line, entry.column};
+    // `password: a,b` and `password:b` without quotes or a blank, in braces.
+    if (has_secrets && (near.empty() || entry.value.kind == YamlNode::Kind::null)) {
+      value.reader().error(std::move(at), value.key(),
+                           "unknown key; it is not shown, as it may be a part of a password: put "
+                           "those in quotes");
+      continue;
+    }
     std::string text = "unknown key `" + printable(entry.key) + "`";
     if (!near.empty()) text += "; did you mean `" + std::string(near) + "`?";
-    value.reader().error({value.reader().file(), entry.line, entry.column},
-                         key_of(printable(entry.key)), std::move(text));
+    value.reader().error(std::move(at), key_of(printable(entry.key)), std::move(text));
   }
 }
 

@@ -139,8 +139,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (key.kind != YamlNode::Kind::scalar) {
       report(key.line, key.column, "a key must be text");
     } else if (!parent.seen.insert(key.scalar).second) {
-      report(key.line, key.column,
-             "the key `" + printable(key.scalar) + "` stands here for the second time");
+      // Without the key: what is not quoted may be a part of a password.
+      report(key.line, key.column, "this key stands here for the second time");
     }
     parent.key = std::move(key);
   }

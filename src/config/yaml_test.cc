@@ -49,7 +49,7 @@ TEST(Yaml, tells_nothing_from_an_empty_text) {
 TEST(Yaml, refuses_a_key_that_stands_twice) {
   auto problems = problems_of("a: {x: 1, y: 2, x: 3}\nb: 1\na: 2\n");
   ASSERT_EQ(problems.size(), 2u);
-  EXPECT_EQ(problems[0].text, "the key `x` stands here for the second time");
+  EXPECT_EQ(problems[0].text, "this key stands here for the second time");
   EXPECT_EQ(problems[0].at.line, 1);
   EXPECT_EQ(problems[0].at.column, 17);
   EXPECT_EQ(problems[1].at.line, 3);
