@@ -103,6 +103,10 @@ std::string printable(std::string_view hostile, size_t max_bytes) {
   return out;
 }
 
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return to_lower(a) == to_lower(b);
 }

@@ -22,6 +22,7 @@ size_t utf8_sequence(std::string_view text);
 // UTF-8 becomes \xNN, and what is longer than `max_bytes` is cut with "...".
 std::string printable(std::string_view hostile, size_t max_bytes = 128);
 
+bool is_ascii(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);  // ASCII
 std::string to_lower(std::string_view text);                       // ASCII
 

@@ -27,8 +27,9 @@ struct Connection : ListNode<> {
   server::Connection server;
   Destination* destination = nullptr;  // of its pool, which outlives it
   Instant idle_since = {};
-  Instant retire_at = Instant::max();  // from then on it is closed when it is given back
-  uint64_t generation = 0;             // of the pool when it was opened: see `Pool::renew`
+  Instant opened = Instant::max();  // not yet
+  uint32_t spared = 0;              // of `max_lifetime`, in thousandths
+  uint64_t generation = 0;          // of the pool when it was opened: see `Pool::renew`
   // In place of the stream, while it travels.
   std::optional<tls::DetachedStream> parcel = {};
   std::optional<upstream::ServerCount> count = {};
@@ -44,8 +45,8 @@ struct Connection : ListNode<> {
   SettingsPtr settings = {};  // that were set last
   uint32_t last_session = 0;  // who used it last; 0: nobody yet
   ServerStatements statements = {};
-  StatementPtr unnamed = {};    // null: none, or not known which
-  uint8_t guards_prepared = 0;  // which of the guard's own statements it knows
+  StatementPtr unnamed = {};     // null: none, or not known which
+  uint16_t guards_prepared = 0;  // which of the guard's own statements it knows
   // Something may have been set, opened or listened to unseen.
   bool unproven = false;
   // A session has left what only a new connection is free of.

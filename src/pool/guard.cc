@@ -1,9 +1,12 @@
 #include "pool/guard.h"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "wire/builders.h"
 
 namespace trunkline::pool {
@@ -17,11 +20,22 @@ struct Step {
   std::string_view name;
   std::string_view sql;
 };
-enum StepNumber : uint8_t { begin, set, commit, reset, sequences, unlisten, cursors, defaults };
+enum StepNumber : uint8_t {
+  begin,
+  set,
+  commit,
+  reset,
+  sequences,
+  unlisten,
+  cursors,
+  temporary,
+  locks,
+  defaults
+};
 
 // Under names of our own: prepared once, each costs the server a few microseconds. Read committed,
 // read only: whatever the session's defaults are, nothing can fail or wait.
-constexpr std::array<Step, 8> kSteps = {{
+constexpr std::array<Step, 10> kSteps = {{
     {"trunkline_begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"},
     {"trunkline_set",
      "SELECT pg_catalog.set_config(n, CASE WHEN pg_catalog.starts_with(v, '+') "
@@ -33,6 +47,8 @@ constexpr std::array<Step, 8> kSteps = {{
     {"trunkline_sequences", "DISCARD SEQUENCES"},
     {"trunkline_unlisten", "UNLISTEN *"},
     {"trunkline_cursors", "CLOSE ALL"},
+    {"trunkline_temporary", "DISCARD TEMP"},
+    {"trunkline_locks", "SELECT pg_catalog.pg_advisory_unlock_all()"},
     // With xmin: what was changed and changed back has been something else for a while.
     {"trunkline_defaults",
      "SELECT coalesce(pg_catalog.string_agg(pg_catalog.concat_ws(' ', s.setdatabase, s.setrole, "
@@ -49,7 +65,7 @@ void append_step(std::string& out, Connection& connection, StepNumber number,
                  std::span<const std::optional<std::string_view>> parameters = {}) {
   const Step& step = kSteps[number];
   auto ask = [&](Request request) { connection.queue.push(request, 0, ResponseQueue::kSwallow); };
-  auto bit = static_cast<uint8_t>(1U << number);
+  auto bit = static_cast<uint16_t>(1U << number);
   if ((connection.guards_prepared & bit) == 0) {
     wire::append_parse(out, step.name, step.sql);
     ask(Request::parse);
@@ -78,31 +94,50 @@ void append_element(std::string& array, std::string_view prefix, std::string_vie
 struct Changes {
   std::string names;
   std::string values;
-  bool makes_up = false;  // see `Connection::may_have_made_up`
+  bool all_ascii = true;
 
   // Null goes back to the connection's own default.
   void add(std::string_view name, const std::string* value) {
     append_element(names, "", name);
     append_element(values, value ? "+" : "-", value ? *value : "");
+    all_ascii = all_ascii && (value == nullptr || is_ascii(*value));
   }
 };
+
+void append_changes(std::string& out, Connection& connection, Changes changes) {
+  if (changes.names.empty()) return;
+  changes.names += '}';
+  changes.values += '}';
+  std::array<std::optional<std::string_view>, 2> parameters = {changes.names, changes.values};
+  append_step(out, connection, set, parameters);
+}
 
 // Other settings are checked against the rights of the role they are set by: the connection's own
 // role sets them, as it does at login.
 constexpr std::string_view kRole = "role";
+// Values are in the encoding of the session that has set them: it comes first where that matters.
+constexpr std::string_view kEncoding = "client_encoding";
 
-Changes changes_between(const Settings& now, const Settings& wanted) {
+std::optional<const std::string*> change_of(std::string_view name, const Settings& now,
+                                            const Settings& wanted) {
+  const std::string* is = now.find(name);
+  const std::string* value = wanted.find(name);
+  bool same = is == value || (is != nullptr && value != nullptr && *is == *value);
+  return same ? std::nullopt : std::optional(value);
+}
+
+Changes changes_between(const Settings& now, const Settings& wanted, bool with_encoding) {
   Changes changes;
+  auto is_left_out = [&](std::string_view name) {
+    return name == kRole || (name == kEncoding && !with_encoding);
+  };
   const std::string* role = wanted.find(kRole);
   if (now.find(kRole) != nullptr) changes.add(kRole, nullptr);
   for (const auto& [name, value] : now) {
-    if (name != kRole && wanted.find(name) == nullptr) changes.add(name, nullptr);
+    if (!is_left_out(name) && wanted.find(name) == nullptr) changes.add(name, nullptr);
   }
   for (const auto& [name, value] : wanted) {
-    if (name == kRole) continue;
-    const std::string* is = now.find(name);
-    if (is == nullptr || *is != value) changes.add(name, &value);
-    changes.makes_up |= name.contains('.');
+    if (!is_left_out(name) && change_of(name, now, wanted)) changes.add(name, &value);
   }
   if (role != nullptr) changes.add(kRole, role);
   return changes;
@@ -110,35 +145,43 @@ Changes changes_between(const Settings& now, const Settings& wanted) {
 
 }  // namespace
 
-void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted, bool cleanse,
-                  bool keeps_channels) {
+void append_settings(std::string& out, Connection& connection, const Settings& now,
+                     const Settings& wanted) {
+  std::optional<const std::string*> encoding = change_of(kEncoding, now, wanted);
+  Changes changes = changes_between(now, wanted, true);
+  if (encoding && !changes.all_ascii) {
+    Changes first;
+    first.add(kEncoding, *encoding);
+    append_changes(out, connection, std::move(first));
+    changes = changes_between(now, wanted, false);
+  }
+  append_changes(out, connection, std::move(changes));
+  connection.may_have_made_up |=
+      std::ranges::any_of(wanted, [](const auto& each) { return each.first.contains('.'); });
+}
+
+void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted,
+                  Cleanse cleanse, bool keeps_channels) {
   static const Settings kNone;
-  const Settings& wants = wanted ? *wanted : kNone;
   Settings now = connection.settings ? *connection.settings : kNone;
-  if (cleanse) {
+  if (cleanse != Cleanse::nothing) {
     // RESET ALL leaves the role as it is.
     const std::string* role = now.find(kRole);
     Settings only_role;
     only_role.set(kRole, role ? *role : "");
     now = std::move(only_role);
   }
-  Changes changes = changes_between(now, wants);
   append_step(out, connection, begin);
-  if (cleanse) {
-    for (StepNumber each : {reset, sequences, unlisten, cursors}) {
+  if (cleanse != Cleanse::nothing) append_step(out, connection, reset);
+  if (cleanse == Cleanse::everything) {
+    for (StepNumber each : {sequences, unlisten, cursors, temporary, locks}) {
       if (each != unlisten || !keeps_channels) append_step(out, connection, each);
     }
+    connection.unproven = false;
   }
-  if (!changes.names.empty()) {
-    changes.names += '}';
-    changes.values += '}';
-    std::array<std::optional<std::string_view>, 2> parameters = {changes.names, changes.values};
-    append_step(out, connection, set, parameters);
-  }
+  append_settings(out, connection, now, wanted ? *wanted : kNone);
   append_step(out, connection, commit);
   connection.settings = wanted;
-  connection.unproven = false;
-  connection.may_have_made_up |= changes.makes_up;
 }
 
 void append_defaults_question(std::string& out, Connection& connection) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "pool/connection.h"
@@ -15,8 +16,17 @@ namespace trunkline::pool {
 // the guard; `guard_failed` says so to the connection.
 //
 // `keeps_channels`: what the connection listens to is the session's own.
-void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted, bool cleanse,
-                  bool keeps_channels = false);
+enum class Cleanse : uint8_t {
+  nothing,
+  settings,    // which nobody knows: the rest is the session's own
+  everything,  // of somebody else's
+};
+void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted,
+                  Cleanse cleanse, bool keeps_channels = false);
+
+// The settings alone, within whatever transaction there is; to be swallowed, too.
+void append_settings(std::string& out, Connection& connection, const Settings& now,
+                     const Settings& wanted);
 
 // What new sessions of this role get in this database: one row, as in `ServerDefaults::Answer`. Its
 // answers are to be swallowed, too; a Sync is for who asks.

@@ -73,7 +73,7 @@ TEST(Guard, sets_what_differs_in_a_transaction_of_its_own_without_a_sync) {
   connection.settings = settings_of({{"a", "1"}, {"b", "2"}, {"c", "3"}});
   SettingsPtr wanted = settings_of({{"b", "2"}, {"c", "4"}, {"d", "5"}});
   std::string out;
-  append_guard(out, connection, wanted, false);
+  append_guard(out, connection, wanted, Cleanse::nothing);
   EXPECT_EQ(types_of(out), "PBEPBEPBE");
   EXPECT_EQ(steps_of(out), (Steps{"trunkline_begin", "trunkline_set", "trunkline_commit"}));
   EXPECT_EQ(set_in(out),
@@ -86,17 +86,17 @@ TEST(Guard, sets_what_differs_in_a_transaction_of_its_own_without_a_sync) {
 TEST(Guard, prepares_each_step_once) {
   Connection connection;
   std::string out;
-  append_guard(out, connection, settings_of({{"a", "1"}}), false);
+  append_guard(out, connection, settings_of({{"a", "1"}}), Cleanse::nothing);
   out.clear();
-  append_guard(out, connection, settings_of({{"a", "2"}}), false);
+  append_guard(out, connection, settings_of({{"a", "2"}}), Cleanse::nothing);
   EXPECT_EQ(types_of(out), "BEBEBE");
   out.clear();
-  append_guard(out, connection, settings_of({{"a", "2"}}), true);
-  EXPECT_EQ(types_of(out), "BEPBEPBEPBEPBEBEBE");
+  append_guard(out, connection, settings_of({{"a", "2"}}), Cleanse::everything);
+  EXPECT_EQ(types_of(out), "BEPBEPBEPBEPBEPBEPBEBEBE");
   out.clear();
   forget_guards(connection);
-  append_guard(out, connection, settings_of({{"a", "2"}}), true);
-  EXPECT_EQ(types_of(out), "PBEPBEPBEPBEPBEPBEPBE");
+  append_guard(out, connection, settings_of({{"a", "2"}}), Cleanse::everything);
+  EXPECT_EQ(types_of(out), "PBEPBEPBEPBEPBEPBEPBEPBEPBE");
 }
 
 TEST(Guard, that_cleanses_wipes_first_and_then_sets_all) {
@@ -104,10 +104,10 @@ TEST(Guard, that_cleanses_wipes_first_and_then_sets_all) {
   connection.settings = settings_of({{"a", "1"}});
   connection.unproven = true;
   std::string out;
-  append_guard(out, connection, settings_of({{"a", "1"}}), true);
+  append_guard(out, connection, settings_of({{"a", "1"}}), Cleanse::everything);
   EXPECT_EQ(steps_of(out), (Steps{"trunkline_begin", "trunkline_reset", "trunkline_sequences",
-                                  "trunkline_unlisten", "trunkline_cursors", "trunkline_set",
-                                  "trunkline_commit"}));
+                                  "trunkline_unlisten", "trunkline_cursors", "trunkline_temporary",
+                                  "trunkline_locks", "trunkline_set", "trunkline_commit"}));
   // RESET ALL has left the role as it was, whatever that is.
   EXPECT_EQ(set_in(out), (std::vector<std::string>{"{\"role\",\"a\"}", "{\"-\",\"+1\"}"}));
   EXPECT_FALSE(connection.unproven);
@@ -117,13 +117,34 @@ TEST(Guard, resets_the_role_first_and_sets_it_last) {
   Connection connection;
   connection.settings = settings_of({{"role", "joe"}, {"z", "1"}});
   std::string out;
-  append_guard(out, connection, settings_of({{"a", "1"}, {"role", "ann"}, {"z", "2"}}), false);
+  append_guard(out, connection, settings_of({{"a", "1"}, {"role", "ann"}, {"z", "2"}}),
+               Cleanse::nothing);
   EXPECT_EQ(set_in(out), (std::vector<std::string>{"{\"role\",\"a\",\"z\",\"role\"}",
                                                    "{\"-\",\"+1\",\"+2\",\"+ann\"}"}));
   out.clear();
-  append_guard(out, connection, nullptr, false);
+  append_guard(out, connection, nullptr, Cleanse::nothing);
   EXPECT_EQ(set_in(out),
             (std::vector<std::string>{"{\"role\",\"a\",\"z\"}", "{\"-\",\"-\",\"-\"}"}));
+}
+
+TEST(Guard, of_the_sessions_own_connection_wipes_settings_only) {
+  Connection connection;
+  connection.unproven = true;
+  std::string out;
+  append_guard(out, connection, settings_of({{"a", "1"}}), Cleanse::settings);
+  EXPECT_EQ(steps_of(out),
+            (Steps{"trunkline_begin", "trunkline_reset", "trunkline_set", "trunkline_commit"}));
+  EXPECT_TRUE(connection.unproven);
+}
+
+TEST(Guard, sets_the_encoding_ahead_of_values_that_are_written_in_it) {
+  Connection connection;
+  connection.settings = settings_of({{"client_encoding", "LATIN1"}});
+  std::string out;
+  append_guard(out, connection, settings_of({{"my.tenant", "Z\xc3\xbcrich"}}), Cleanse::nothing);
+  EXPECT_EQ(steps_of(out),
+            (Steps{"trunkline_begin", "trunkline_set", "trunkline_set", "trunkline_commit"}));
+  EXPECT_EQ(set_in(out), (std::vector<std::string>{"{\"client_encoding\"}", "{\"-\"}"}));
 }
 
 TEST(Guard, quotes_values_as_elements_of_an_array) {
@@ -132,7 +153,7 @@ TEST(Guard, quotes_values_as_elements_of_an_array) {
   append_guard(
       out, connection,
       settings_of({{"a", "say \"no\""}, {"b", "c:\\d"}, {"e", "{x,y}"}, {"f", ""}, {"g", "NULL"}}),
-      false);
+      Cleanse::nothing);
   EXPECT_EQ(set_in(out), (std::vector<std::string>{
                              "{\"a\",\"b\",\"e\",\"f\",\"g\"}",
                              "{\"+say \\\"no\\\"\",\"+c:\\\\d\",\"+{x,y}\",\"+\",\"+NULL\"}"}));
@@ -141,7 +162,7 @@ TEST(Guard, quotes_values_as_elements_of_an_array) {
 TEST(Guard, that_failed_leaves_a_connection_nobody_should_have) {
   Connection connection;
   std::string out;
-  append_guard(out, connection, settings_of({{"a", "1"}}), false);
+  append_guard(out, connection, settings_of({{"a", "1"}}), Cleanse::nothing);
   guard_failed(connection);
   EXPECT_EQ(connection.settings, nullptr);
   EXPECT_TRUE(connection.unproven);

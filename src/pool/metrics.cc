@@ -69,6 +69,7 @@ constexpr Descriptor kRows[] = {
     pins("unknown_settings"),
     pins("session_authorization"),
     pins("long_statements"),
+    pins("process_state"),
     pinned("temporary_objects"),
     pinned("held_cursors"),
     pinned("advisory_locks"),
@@ -79,6 +80,7 @@ constexpr Descriptor kRows[] = {
     pinned("unknown_settings"),
     pinned("session_authorization"),
     pinned("long_statements"),
+    pinned("process_state"),
     {"pool_pins_refused", "Statements that were refused because they would pin their session."},
 };
 static_assert(observe::cell_offset(kRows, std::size(kRows)) == PoolCells::kCells);

@@ -24,7 +24,7 @@ enum class CloseReason : uint8_t {
 enum class Timeout : uint8_t { query, transaction, idle_in_transaction, client_idle, kCount };
 
 // Why a session keeps its connection between transactions, as `session::Pin` counts them.
-inline constexpr size_t kPinReasons = 10;
+inline constexpr size_t kPinReasons = 11;
 
 // Of one pool. Offsets of cells in the group's block.
 extern const observe::GroupDescriptor kPoolMetrics;  // labels: route, database, user

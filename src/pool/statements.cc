@@ -1,9 +1,17 @@
 #include "pool/statements.h"
 
 #include <array>
+#include <atomic>
 #include <charconv>
+#include <utility>
 
 namespace trunkline::pool {
+
+StatementPtr apart(Statement statement) {
+  static std::atomic<uint64_t> next = uint64_t{1} << 63;
+  statement.hash = next.fetch_add(1, std::memory_order_relaxed);
+  return std::make_shared<const Statement>(std::move(statement));
+}
 
 std::string ServerStatements::name_of(Number number) {
   std::array<char, 2 * sizeof number> digits;

@@ -41,6 +41,9 @@ struct Statement {
 };
 using StatementPtr = std::shared_ptr<const Statement>;
 
+// One that is like no other: what it means was decided when this client prepared it.
+StatementPtr apart(Statement statement);
+
 // What a server connection has prepared for sessions, under names of ours. Moves with the
 // connection; one thread. Bounded: whoever adds drops the one that was used least lately.
 class ServerStatements {

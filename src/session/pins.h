@@ -24,6 +24,7 @@ enum class Pin : uint16_t {
   unknown_setting = 1U << 8,
   session_authorization = 1U << 9,
   long_statement = 1U << 10,  // more than is kept, and it may be needed again
+  process_state = 1U << 11,   // of the server's process: a library, dblink's connections, a backup
 };
 
 using Pins = Flags<Pin>;
@@ -33,13 +34,13 @@ constexpr Pins operator|(Pin a, Pin b) {
 
 // They are named as in `unmovable_state`, and counted in this order (`pool::PoolCells`).
 inline constexpr std::array<std::string_view, pool::kPinReasons> kPinSettings = {
-    "temporary_objects",     "held_cursors",   "advisory_locks", "listen",
-    "prepared_statements",   "random_seed",    "sequences",      "unknown_settings",
-    "session_authorization", "long_statements"};
+    "temporary_objects",     "held_cursors",    "advisory_locks", "listen",
+    "prepared_statements",   "random_seed",     "sequences",      "unknown_settings",
+    "session_authorization", "long_statements", "process_state"};
 constexpr Pin pin_at(size_t index) {
   return static_cast<Pin>(static_cast<uint16_t>(Pin::temporary_object) << index);
 }
-static_assert(pin_at(pool::kPinReasons - 1) == Pin::long_statement);
+static_assert(pin_at(pool::kPinReasons - 1) == Pin::process_state);
 // In words for errors; of the first.
 constexpr std::string_view feature_of(Pins pins) {
   constexpr std::array<std::string_view, pool::kPinReasons> kFeatures = {
@@ -52,7 +53,8 @@ constexpr std::string_view feature_of(Pins pins) {
       "a sequence's nextval() or setval()",
       "a setting that cannot be followed",
       "SET SESSION AUTHORIZATION",
-      "a statement of more than 256 KiB"};
+      "a statement of more than 256 KiB",
+      "state of the server's process: LOAD, dblink, a backup"};
   for (size_t i = 0; i < kFeatures.size(); ++i) {
     if (pins.has(pin_at(i))) return kFeatures[i];
   }
@@ -76,13 +78,17 @@ inline constexpr std::string_view kProbe =
     " AND pid = pg_catalog.pg_backend_pid()) THEN 8 ELSE 0 END"
     " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) THEN 16 ELSE 0 END"
     " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql"
-    " AND NOT pg_catalog.starts_with(name, 'trunkline_')) THEN 32 ELSE 0 END) FROM "
+    " AND NOT pg_catalog.starts_with(name, 'trunkline_')) THEN 32 ELSE 0 END"
+    " + CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_statements"
+    " WHERE pg_catalog.starts_with(name, 'trunkline_')) THEN 0 ELSE 4096 END) FROM "
     "pg_catalog.pg_my_temp_schema() AS t;"
     " SELECT name, setting FROM pg_catalog.pg_settings WHERE source = 'session'"
     " AND NOT pg_catalog.starts_with(name, 'transaction_')"
     " UNION ALL SELECT 'role', pg_catalog.current_setting('role')"
     " WHERE pg_catalog.current_setting('role') <> 'none'";
 // As it stands in it: of what SQL has prepared, what is none of code that is not seen.
+// One more bit: none of our own statements is there, as code has done DEALLOCATE ALL.
+inline constexpr uint16_t kProbedWithoutNames = 4096;
 inline constexpr std::string_view kProbeOurNames = "NOT pg_catalog.starts_with(name, 'trunkline_')";
 inline constexpr std::string_view kProbeCustomized =
     " UNION ALL SELECT n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest('{{{}}}'"

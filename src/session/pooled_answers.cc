@@ -320,6 +320,8 @@ void PooledMachine::on_completed(std::string_view tag) {
   bool differs = settings_.server_differs();
   settings_.on_completed(statement, tag);
   if (!differs && rewriting() != nullptr && rewriting()->restores) settings_.server_was_set();
+  // What is known of others is in the encoding of before: the server is to be asked for it.
+  suspected_ |= SessionSettings::is_encoded_otherwise(before, settings_.current());
   if (notifications_ != nullptr) notifications_->on_completed(statement, tag);
   // The server does not report what it reported to somebody else last.
   to_be_told_ |= before != settings_.current();
@@ -363,7 +365,7 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     if (!in_block_ && server_->unproven) learn_reported();
   }
   if (!in_block_) {
-    may_have_moved_sequence_ = false;
+    may_have_moved_sequence_ = meaning_is_open_ = false;
     // Others see it from here on; what they have prepared meanwhile is of before.
     if (std::exchange(ddl_open_, false)) note_ddl();
     names_change_ = nullptr;

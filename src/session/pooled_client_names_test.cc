@@ -13,7 +13,7 @@ const std::string kOwnRun = kParsed + kBound + done("PREPARE") + kClosed + kClos
 
 class PooledClientNames : public PooledTest {
  protected:
-  static constexpr int kGuards = 8;
+  static constexpr int kGuards = 10;
 
   void SetUp() override {
     a.use(*connection);

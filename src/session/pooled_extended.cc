@@ -53,6 +53,8 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
   if (front.is_whole()) {
     statement = cache_.get(front.body().substr(name_bytes), settings_.of_meaning(), syntax_);
     settings_.share_meaning(statement->settings);
+    if (!name.empty() && is_decided_now(*statement->facts)) [[unlikely]]
+      statement = pool::apart(*statement);
     if (std::optional<Error> refused = refusal_to_parse(*statement->facts)) [[unlikely]]
       return refuse_parse(*refused, input, out);
   } else {

@@ -205,7 +205,7 @@ class PooledPlay {
 class PooledTest : public testing::Test {
  protected:
   // What goes ahead of a session's bytes on a connection like this one.
-  std::string guard(const pool::SettingsPtr& wanted, bool cleanse = false,
+  std::string guard(const pool::SettingsPtr& wanted, pool::Cleanse cleanse = pool::Cleanse::nothing,
                     const pool::SettingsPtr& before = nullptr) {
     pool::Connection twin;
     twin.settings = before;

@@ -42,7 +42,8 @@ io::Task<std::expected<ServerAnswer, server::Refusal>> lay_on(pool::Connection& 
                                                               pool::SettingsPtr settings,
                                                               Instant deadline) {
   std::string request;
-  pool::append_guard(request, connection, settings, connection.unproven);
+  auto cleanse = connection.unproven ? pool::Cleanse::everything : pool::Cleanse::nothing;
+  pool::append_guard(request, connection, settings, cleanse);
   append_own_sync(request, connection);
   auto answer = co_await ask_server(connection, std::move(request), deadline);
   if (!answer && !answer.error().response.empty()) {
@@ -93,9 +94,11 @@ bool Session::needs_own_connection(const server::Refusal& refusal) {
 
 pool::PoolPtr Session::pool_of(const wire::StartupPacket& packet, const route::Decision& decision,
                                const auth::Credentials& credentials) {
+  const upstream::Upstream& upstream = *decision.upstream;
   pool::Key key{.route = decision.route->name,
                 .database = decision.database.value_or(packet.database),
-                .user = credentials.user};
+                .user = credentials.user,
+                .servers = upstream.is_filled_in() ? upstream.name() : ""};
   return environment_.process.pools.get(key, decision.upstream, decision.route->pool, credentials);
 }
 

@@ -176,7 +176,7 @@ class PooledMachine {
   void trim();
 
  private:
-  static constexpr Pins kSpoilingPins{Pin::random_seed, Pin::long_statement};
+  static constexpr Pins kSpoilingPins{Pin::random_seed, Pin::long_statement, Pin::process_state};
 
   // `ServerStatements::name_of(kNone)`: no statement is ever called so.
   static constexpr std::string_view kNoStatement = "trunkline_0";
@@ -245,11 +245,14 @@ class PooledMachine {
 
   // pooled_statements.cc
   pool::StatementPtr statement_named(std::string_view name) const;
+  bool is_decided_now(const sql::TextFacts& facts) const;
+  void note_meaning(const sql::TextFacts& facts);
   std::string server_name(const pool::StatementPtr& statement, Pieces& out);
   uint64_t ddl_epoch() const;
   std::string add_to_server(const pool::StatementPtr& statement, Pieces& out);
   void close_evicted(Pieces& out);
   void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
+  void prepare_now(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
   void describe_known(pool::ServerStatements::Number number, Pieces& out);
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
@@ -416,6 +419,7 @@ class PooledMachine {
   uint32_t syncs_owed_ = 0;
   bool may_notify_ = false;               // something of this transaction
   bool may_have_moved_sequence_ = false;  // likewise
+  bool meaning_is_open_ = false;          // likewise; see `note_meaning`
   bool lays_on_ = false;  // the client's channels onto its connection, before anything else
   bool laid_on_ = false;
   bool laid_for_code_ = false;  // which may end them

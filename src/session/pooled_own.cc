@@ -228,6 +228,7 @@ void PooledMachine::on_probed(const std::vector<std::string_view>& row) {
   if (row.size() == 1) {
     uint16_t bits = 0;
     std::from_chars(row[0].data(), row[0].data() + row[0].size(), bits);
+    if ((bits & kProbedWithoutNames) != 0 && names_ == Names::ours) take_names_off();
     pins_.remove(kProbedPins);
     pins_.add(Pins::from_bits(static_cast<uint16_t>(bits & kProbedPins.bits())));
     bool asks = (pins_.has(Pin::listen) || laid_for_code_) && wants_channels();

@@ -78,6 +78,11 @@ Pins certain_pins(const sql::TextFacts& facts) {
   if (suspicions.has(Suspicion::setseed)) pins.add(Pin::random_seed);
   if (suspicions.has(Suspicion::moves_sequence)) pins.add(Pin::sequence);
   if (suspicions.has(Suspicion::set_config)) pins.add(Pin::unknown_setting);
+  // dblink's connections, for one, are of the server's process, and end with it.
+  if (suspicions.has_any_of({Suspicion::binds_process, Suspicion::dblink}) ||
+      facts.has(StatementKind::load)) {
+    pins.add(Pin::process_state);
+  }
   for (const sql::Statement& statement : facts.statements()) {
     pins.add(certain_pins(statement));
     // Statements that are prepared with it are known by what it is set to.

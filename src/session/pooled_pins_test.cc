@@ -65,6 +65,7 @@ TEST_F(PooledPinPolicy, what_is_rejected_is_not_sent_and_the_setting_named) {
       {Pin::unknown_setting, "select set_config('search_path', 'c', false)", "unknown_settings"},
       {Pin::session_authorization, "set session authorization bob", "session_authorization"},
       {Pin::long_statement, "select '" + std::string(300'000, 'x') + "'", "long_statements"},
+      {Pin::process_state, "load 'auto_explain'", "process_state"},
   };
   for (const auto& each : cases) {
     PooledPlay play(identity(each.pin));

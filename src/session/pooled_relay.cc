@@ -48,7 +48,7 @@ bool PooledRelay::go_on(uint32_t woken) {
   bool again = !ended_ && turn();
   if ((woken & wake::kBuffer) != 0) slab_.tell_next();
   check_end();
-  if (!ended_ && use_.place && has_other_settings()) follow_settings();
+  if (!ended_ && server_ && has_other_settings()) follow_settings();
   if (!ended_ && use_.watch) watch();
   return again && !ended_;
 }

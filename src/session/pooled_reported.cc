@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +11,18 @@
 
 // What a server reports of its settings, and what the client of a shared connection is told.
 namespace trunkline::session {
+
+namespace {
+
+// What follows from others or from the server's state is reported, too.
+bool can_be_set(std::string_view name) {
+  static constexpr std::array<std::string_view, 6> kFacts = {
+      "in_hot_standby",  "integer_datetimes", "is_superuser",
+      "server_encoding", "server_version",    "session_authorization"};
+  return std::ranges::find(kFacts, name) == kFacts.end();
+}
+
+}  // namespace
 
 // The server tells what differs from what it told last, whoever listened then. So the client is
 // told before its ReadyForQuery, as PostgreSQL does, and what differs from what *it* was told.
@@ -49,7 +63,7 @@ void PooledMachine::learn_reported() {
   if (settings_.server_differs()) return;
   for (const auto& [name, value] : server_->reported) {
     const std::string* told = told_ ? told_->find(name) : nullptr;
-    if (told != nullptr && *told != value) settings_.on_set_unseen(name, value);
+    if (told != nullptr && *told != value && can_be_set(name)) settings_.on_set_unseen(name, value);
   }
 }
 

@@ -143,9 +143,12 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   if (server_->generation > client_.generation) [[unlikely]]
     keep_defaults();
   bool foreign = server_->last_session != identity_.session;
-  bool cleanse = (foreign && server_->unproven) || settings_.server_differs();
+  pool::Cleanse cleanse = pool::Cleanse::nothing;
+  if (settings_.server_differs()) cleanse = pool::Cleanse::settings;
+  if (foreign && server_->unproven) cleanse = pool::Cleanse::everything;
   server_->last_session = identity_.session;
-  if (!cleanse && pool::same(server_->settings, settings_.current())) return;
+  bool is_set = pool::same(server_->settings, settings_.current());
+  if (cleanse == pool::Cleanse::nothing && is_set) return;
   std::string guard;
   if (names_ == Names::unsure) pool::close_guards(guard, *server_);
   bool keeps_channels = laid_on_ || pins_.has(Pin::listen);

@@ -25,6 +25,7 @@ std::shared_ptr<Rewriting> PooledMachine::rewrite(Rewriter::Of of, std::string_v
       .cache = cache_,
       .syntax = syntax_,
       .meaning = settings_.of_meaning(),
+      .meaning_is_open = meaning_is_open_,
       .startup = settings_.startup(),
       .server = server_->statements,
       .ddl_epoch = ddl_epoch(),

@@ -20,7 +20,8 @@ TEST_F(PooledSettings, settings_go_ahead_of_the_query_in_the_same_write) {
   EXPECT_EQ(*connection->settings, *settings_of({{"a.x", "1"}}));
   b.use(*connection);
   b.client(query("select 2"));
-  EXPECT_EQ(b.heard(), guard(nullptr, false, settings_of({{"a.x", "1"}})) + query("select 2"));
+  EXPECT_EQ(b.heard(), guard(nullptr, pool::Cleanse::nothing, settings_of({{"a.x", "1"}})) +
+                           query("select 2"));
   EXPECT_EQ(b.server(guard_answers(true) + done("SELECT 1") + ready()), done("SELECT 1") + ready());
   b.leave();
   a.use(*connection);
@@ -81,7 +82,7 @@ TEST_F(PooledSettings, after_somebody_of_whom_not_all_is_known_the_connection_is
   a.leave();
   b.use(*connection);
   b.client(query("select 2"));
-  EXPECT_EQ(b.heard(), guard(nullptr, true) + query("select 2"));
+  EXPECT_EQ(b.heard(), guard(nullptr, pool::Cleanse::everything) + query("select 2"));
 }
 
 TEST_F(PooledSettings, a_refused_guard_is_the_error_of_the_query_that_did_not_run) {

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "pool/guard.h"
 #include "session/pooled_machine.h"
 #include "wire/builders.h"
 
@@ -48,9 +49,30 @@ pool::StatementPtr PooledMachine::statement_named(std::string_view name) const {
 std::string PooledMachine::server_name(const pool::StatementPtr& statement, Pieces& out) {
   pool::ServerStatements::Number number = server_->statements.find(*statement);
   if (number != pool::ServerStatements::kNone) return pool::ServerStatements::name_of(number);
-  std::string name = add_to_server(statement, out);
-  prepare_again(statement, name, out);
+  // What the transaction has set for itself would be in it, for others as well.
+  const pool::StatementPtr made = meaning_is_open_ ? pool::apart(*statement) : statement;
+  std::string name = add_to_server(made, out);
+  prepare_again(made, name, out);
   return name;
+}
+
+// Whether it is this moment, or what the transaction has set for itself, that makes the text what
+// it is, and not what others with the same settings would get.
+bool PooledMachine::is_decided_now(const sql::TextFacts& facts) const {
+  return meaning_is_open_ || facts.has(sql::Suspicion::names_moment);
+}
+
+// Of a text that is on its way: until its transaction has ended `of_meaning` may not be what holds.
+void PooledMachine::note_meaning(const sql::TextFacts& facts) {
+  for (const sql::Statement& each : facts.statements()) {
+    bool sets = kSettingKinds.has(each.kind) || each.kind == StatementKind::discard_all;
+    bool names_harmless = each.kind == StatementKind::set || each.kind == StatementKind::reset;
+    meaning_is_open_ |= sets && !(names_harmless && !SessionSettings::has_meaning(each.name.text));
+    meaning_is_open_ |= std::ranges::any_of(each.settings, SessionSettings::has_meaning);
+  }
+  // Of a setting that is not known.
+  meaning_is_open_ |= facts.suspicions().has_any_of(
+      {sql::Suspicion::set_config, sql::Suspicion::sets_meaning_locally});
 }
 
 std::string PooledMachine::add_to_server(const pool::StatementPtr& statement, Pieces& out) {
@@ -76,8 +98,26 @@ uint64_t PooledMachine::ddl_epoch() const {
   return server_->destination == nullptr ? 0 : server_->destination->ddl_epoch();
 }
 
+// Under the settings that it was prepared with at first: in the transaction of the request that
+// needs it, and so undone with that.
 void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::string_view name,
                                   Pieces& out) {
+  bool is_as_now = meaning_is_open_ || pool::same(statement->settings, settings_.of_meaning());
+  if (is_as_now) [[likely]]
+    return prepare_now(statement, name, out);
+  const pool::Settings now = settings_.current() ? *settings_.current() : pool::Settings();
+  const pool::Settings then = settings_.with_meaning(statement->settings);
+  std::string there;
+  pool::append_settings(there, *server_, now, then);
+  out.add(scratch(there));
+  prepare_now(statement, name, out);
+  std::string back;
+  pool::append_settings(back, *server_, then, now);
+  out.add(scratch(back));
+}
+
+void PooledMachine::prepare_now(const pool::StatementPtr& statement, std::string_view name,
+                                Pieces& out) {
   if (statement->sql_types) {
     run_sql(Rewriter::prepare(*statement, name), statement, out);
     return;
@@ -151,6 +191,7 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
   note_sequences(facts, suspicions);
   if (facts.is_plain()) return;
   note_made_up(facts, suspicions);
+  note_meaning(facts);
   bool unclear = facts.is_cut() || facts.is_malformed();
   if (unclear || suspicions.has_any_of(kProbedSuspicions) ||
       facts.kinds().has_any_of(kProbedKinds)) {

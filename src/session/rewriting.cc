@@ -80,17 +80,19 @@ void Rewriter::prepare(const sql::Statement& statement) {
     return rename(statement, number_of(taken, statement));
   }
   std::string_view text = made_->text;
-  auto prepared = std::make_shared<pool::Statement>();
-  prepared->parse = text.substr(statement.body.offset, statement.body.length);
-  prepared->sql_types = text.substr(statement.arguments.offset, statement.arguments.length);
+  auto made = std::make_shared<pool::Statement>();
+  made->parse = text.substr(statement.body.offset, statement.body.length);
+  made->sql_types = text.substr(statement.arguments.offset, statement.arguments.length);
   uint64_t begin = is_alone_ ? 0 : statement.span.offset;
-  prepared->sql_before = text.substr(begin, statement.body.offset - begin);
+  made->sql_before = text.substr(begin, statement.body.offset - begin);
   if (is_alone_) {
-    prepared->sql_after = text.substr(statement.body.offset + statement.body.length);
+    made->sql_after = text.substr(statement.body.offset + statement.body.length);
   }
-  prepared->settings = place_.meaning;
-  prepared->facts = place_.cache.facts_of(prepared->parse, place_.syntax);
-  prepared->hash = std::hash<std::string>{}(prepared->parse);
+  made->settings = place_.meaning;
+  made->facts = place_.cache.facts_of(made->parse, place_.syntax);
+  made->hash = std::hash<std::string>{}(made->parse);
+  bool is_apart = place_.meaning_is_open || made->facts->has(sql::Suspicion::names_moment);
+  pool::StatementPtr prepared = is_apart ? pool::apart(*made) : std::move(made);
   Rewriting::Number number = ServerStatements::kNone;
   if (!place_.has_client_names) {
     number = place_.server.reserve();

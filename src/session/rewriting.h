@@ -75,6 +75,7 @@ class Rewriter {
     StatementCache& cache;
     sql::Syntax syntax;
     pool::SettingsPtr meaning;  // see `SessionSettings::of_meaning`
+    bool meaning_is_open;       // see `PooledMachine::note_meaning`
     pool::SettingsPtr startup;
     pool::ServerStatements& server;
     uint64_t ddl_epoch;

@@ -23,7 +23,8 @@ Pins rejected_pins(const config::UnmovableState& state) {
                                state.sequences,
                                state.unknown_settings,
                                state.session_authorization,
-                               state.long_statements};
+                               state.long_statements,
+                               state.process_state};
   static_assert(policies.size() == kPinSettings.size());
   Pins rejected;
   for (size_t i = 0; i < policies.size(); ++i) {

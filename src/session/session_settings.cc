@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 
+#include "base/text.h"
 #include "sql/identifier.h"
 
 namespace trunkline::session {
@@ -44,6 +45,15 @@ bool SessionSettings::has_custom(const pool::SettingsPtr& settings) {
   return std::ranges::any_of(*settings, [](const auto& each) { return is_custom(each.first); });
 }
 
+bool SessionSettings::is_encoded_otherwise(const pool::SettingsPtr& before,
+                                           const pool::SettingsPtr& now) {
+  if (before == now) return false;
+  const std::string* was = find_in(before, "client_encoding");
+  const std::string* is = find_in(now, "client_encoding");
+  if (was == is || (was != nullptr && is != nullptr && *was == *is) || now == nullptr) return false;
+  return std::ranges::any_of(*now, [](const auto& each) { return !is_ascii(each.second); });
+}
+
 const pool::SettingsPtr& SessionSettings::of_meaning() {
   if (current() == nullptr) return current();
   Known& known = know();
@@ -55,6 +65,14 @@ const pool::SettingsPtr& SessionSettings::of_meaning() {
   }
   known.meaning = kept.empty() ? nullptr : std::make_shared<const pool::Settings>(std::move(kept));
   return known.meaning;
+}
+
+pool::Settings SessionSettings::with_meaning(const pool::SettingsPtr& meaning) const {
+  pool::Settings settings = copy_of(meaning);
+  for (const auto& [name, value] : copy_of(current())) {
+    if (!has_meaning(name)) settings.set(name, value);
+  }
+  return settings;
 }
 
 void SessionSettings::share_meaning(const pool::SettingsPtr& same) {
@@ -78,7 +96,8 @@ void SessionSettings::on_completed(const sql::Statement& statement, std::string_
       set_characteristics(statement.modes);
       break;
     case Kind::reset:
-      reset(statement.name.text);
+      // SetSessionAuthorization takes the role along.
+      reset(statement.name.text == "session_authorization" ? "role" : statement.name.text);
       break;
     case Kind::reset_all: {
       // The role is left as it is (guc.c: GUC_NO_RESET_ALL).

@@ -25,12 +25,16 @@ class SessionSettings {
   const pool::SettingsPtr& startup() const { return startup_; }
   // Of these, those that may decide what a statement means when it is prepared.
   const pool::SettingsPtr& of_meaning();
+  // What is set now, but for those: they are as given.
+  pool::Settings with_meaning(const pool::SettingsPtr& meaning) const;
   // Others have the same already: theirs do for this session, too.
   void share_meaning(const pool::SettingsPtr& same);
   static bool has_meaning(std::string_view name);
   // Of extensions and applications: "my.tenant".
   static bool is_custom(std::string_view name) { return name.contains('.'); }
   static bool has_custom(const pool::SettingsPtr& settings);
+  // Whether some values are written in another encoding than is set now.
+  static bool is_encoded_otherwise(const pool::SettingsPtr& before, const pool::SettingsPtr& now);
   // RESET and SET … TO DEFAULT have gone back to the connection's own default, which is not the
   // session's: the server has something else than `current`.
   bool server_differs() const { return server_differs_; }

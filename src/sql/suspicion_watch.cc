@@ -19,6 +19,23 @@ constexpr std::string_view kPgTemp = "pg_temp";
 // With an "s" the view, without it the function.
 constexpr std::string_view kPrepared = "pg_prepared_statement";
 
+// Of a literal as it is written, in lower case: date/time input knows these words (documentation
+// 8.5.1.4). What has escapes may say anything.
+bool may_name_moment(std::string_view lower) {
+  auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+  bool has_escapes = (lower.front() == 'e' || lower.front() == 'u') && lower.contains('\\');
+  if (has_escapes) return true;
+  for (std::string_view word : {"now", "today", "tomorrow", "yesterday"}) {
+    for (size_t at = lower.find(word); at != std::string_view::npos;
+         at = lower.find(word, at + 1)) {
+      size_t end = at + word.size();
+      bool begins = at == 0 || !is_letter(lower[at - 1]);
+      if (begins && (end == lower.size() || !is_letter(lower[end]))) return true;
+    }
+  }
+  return false;
+}
+
 bool names_temp(std::string_view name) {
   return name == kPgTemp || name.starts_with("pg_temp_") || name.starts_with("pg_toast_temp_");
 }
@@ -176,17 +193,18 @@ void SuspicionWatch::on_word(Word word) {
 
 void SuspicionWatch::on_string(const Token& token) {
   std::string lower;
-  if (token.text.size() > kPgTemp.size()) {
+  constexpr size_t kShortestMoment = 5;  // 'now'
+  if (token.text.size() >= kShortestMoment) {
     append_lower(lower, token.text, syntax_.encoding);
+    if (may_name_moment(lower)) suspect(Suspicion::names_moment);
     if (lower.contains(kPgTemp)) suspect(Suspicion::temp_objects);
     // In code that is given as text.
     if (lower.size() > kPrepared.size() && lower.contains(kPrepared)) {
       suspect(Suspicion::reads_prepared);
     }
     if (lower.contains("unlisten")) suspect(Suspicion::unlistens);
-  } else if (equal_ignoring_case(token.text, "'seed'")) {
-    names_seed_ = true;
   }
+  if (equal_ignoring_case(token.text, "'seed'")) names_seed_ = true;
   // The first argument, should it end here.
   if (depth_ == set_config_depth_ && last_.is('('))
     setting_ = setting_named_by(token.text, syntax_);
@@ -242,7 +260,11 @@ void SuspicionWatch::close_set_config() {
   bool is_local = commas_ == 2 && before_name_.is(',') && in_name_ && last_.unquoted &&
                   qualifier_.empty() && name_ == "true";
   set_config_depth_ = 0;
-  if (is_local) return suspect(Suspicion::set_config_local);
+  if (is_local) {
+    bool is_custom = commas_ > 0 && setting_.contains('.');
+    if (!is_custom) suspect(Suspicion::sets_meaning_locally);
+    return suspect(Suspicion::set_config_local);
+  }
   if (commas_ > 0 && bound_setting_ > 0) {
     // As with any other name that the text does not have, for who does not know the parameters.
     suspicions_.add(Suspicion::set_config);

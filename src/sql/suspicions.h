@@ -46,6 +46,12 @@ enum class Suspicion : uint32_t {
   // `Statement::asked_settings`.
   reads_setting = 1U << 21,
   unlistens = 1U << 22,  // code that is given as text seems to UNLISTEN
+  // A literal like 'today', which is the day on which the text is analysed.
+  names_moment = 1U << 23,
+  // State of the server's process that nothing undoes: pg_backup_start() and the like.
+  binds_process = 1U << 24,
+  // `set_config_local` of a setting that may decide what other texts mean.
+  sets_meaning_locally = 1U << 25,
 };
 
 using Suspicions = Flags<Suspicion>;
@@ -54,11 +60,12 @@ constexpr Suspicions operator|(Suspicion a, Suspicion b) {
 }
 // For a text that could not be followed.
 inline constexpr Suspicions kAllSuspicions =
-    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::unlistens) << 1) - 1);
+    Suspicions::from_bits((static_cast<uint32_t>(Suspicion::sets_meaning_locally) << 1) - 1);
 
 // They tell something about the statement, but nothing of the session needs to be looked at.
 inline constexpr Suspicions kHarmlessSuspicions = {
-    Suspicion::may_write,      Suspicion::names_pg_catalog, Suspicion::reads_relations,
-    Suspicion::reads_prepared, Suspicion::reads_setting,    Suspicion::unlistens};
+    Suspicion::may_write,      Suspicion::names_pg_catalog,    Suspicion::reads_relations,
+    Suspicion::reads_prepared, Suspicion::reads_setting,       Suspicion::unlistens,
+    Suspicion::names_moment,   Suspicion::sets_meaning_locally};
 
 }  // namespace trunkline::sql
