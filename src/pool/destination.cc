@@ -18,9 +18,13 @@ bool equal(const auth::Credentials& a, const auth::Credentials& b) {
 
 }  // namespace
 
-// At every login, and nearly always they are what they were: a copy has to be wiped later.
+// At every login, and nearly always they are what they were: a copy has to be wiped later. Who
+// comes without a secret (trust, peer, cert) takes nothing from those who have shown theirs.
 void Destination::set_credentials(const auth::Credentials& credentials) {
+  bool is_bare =
+      credentials.password.empty() && credentials.md5.empty() && !credentials.scram.has_value();
   std::lock_guard lock(mutex_);
+  if (is_bare && credentials.user == credentials_.user) return;
   if (!equal(credentials_, credentials)) credentials_ = credentials.clone();
 }
 

@@ -29,6 +29,7 @@ class Destination {
         database_(std::move(database)),
         settings_(std::make_shared<const config::Pool>(settings)),
         wait_timeout_(settings.wait_timeout),
+        max_lifetime_(settings.max_lifetime),
         credentials_(credentials.clone()) {}
 
   const upstream::UpstreamPtr& upstream() const { return upstream_; }
@@ -38,12 +39,14 @@ class Destination {
   void set_settings(const config::Pool& settings) {
     settings_.store(std::make_shared<const config::Pool>(settings));
     wait_timeout_.store(settings.wait_timeout, std::memory_order_relaxed);
+    max_lifetime_.store(settings.max_lifetime, std::memory_order_relaxed);
     settings_version_.fetch_add(1, std::memory_order_release);
   }
   // Another number when `settings` has changed: cheap to ask for each transaction.
   uint32_t settings_version() const { return settings_version_.load(std::memory_order_acquire); }
-  // Of `settings`, which are dear to ask for each time that somebody waits.
+  // Of `settings`, which are dear to ask for each time that somebody waits or leaves.
   Duration wait_timeout() const { return wait_timeout_.load(std::memory_order_relaxed); }
+  Duration max_lifetime() const { return max_lifetime_.load(std::memory_order_relaxed); }
 
   auth::Credentials credentials() const {
     std::lock_guard lock(mutex_);
@@ -90,6 +93,7 @@ class Destination {
   std::atomic<std::shared_ptr<const config::Pool>> settings_;
   std::atomic<uint32_t> settings_version_ = 0;
   std::atomic<Duration> wait_timeout_;
+  std::atomic<Duration> max_lifetime_;
   mutable std::mutex mutex_;
   auth::Credentials credentials_;
   std::map<std::string, ListenerPtr> listeners_;  // by encoding: there are about forty

@@ -35,6 +35,7 @@ Ledger::AccountPtr Ledger::join(std::weak_ptr<Tenant> tenant, const Limits& limi
   }
   promise(*account, 1);
   accounts_.push_back(account.get());
+  if (limits.guaranteed > 0) note_who_is_over();
   return {account.release(), Leave{this}};
 }
 
@@ -49,17 +50,11 @@ void Ledger::leave(Account* account) {
     count(*account, -static_cast<int>(account->used));
     promise(*account, -1);
     for (Caps::iterator cap : account->caps) {
-      --cap->second.accounts;
-      forget_unused(cap);
+      if (--cap->second.accounts == 0) caps_.erase(cap);
     }
     next = next_in_line();
   }
   if (next) next->on_room();
-}
-
-// A cap without a limit is only counted as long as somebody is under it.
-void Ledger::forget_unused(Caps::iterator cap) {
-  if (cap->second.accounts == 0 && !cap->second.max) caps_.erase(cap);
 }
 
 Ledger::Answer Ledger::open(Account& account, bool may_use_reserve) {
@@ -72,10 +67,11 @@ Ledger::Answer Ledger::open(Account& account, bool may_use_reserve) {
     if (account.used >= size) return Answer::size_reached;
     if (const Cap* full = full_cap(account)) {
       answer = Answer::cap_reached;
-      if (!std::exchange(account.waits, true)) waiting_.push_back(&account);
+      start_waiting(account);
       spares = who_can_spare(account, *full);
     } else {
       count(account, 1);
+      if (account.used > account.limits.size) somebody_over_.store(true, std::memory_order_relaxed);
       // Whoever wants more has his turn after the others.
       stop_waiting(account);
       next = next_in_line();
@@ -84,6 +80,14 @@ Ledger::Answer Ledger::open(Account& account, bool may_use_reserve) {
   if (spares) spares->evict();
   if (next) next->on_room();
   return answer;
+}
+
+bool Ledger::open_spare(Account& account) {
+  std::lock_guard lock(mutex_);
+  if (account.used >= account.limits.size || full_cap(account) != nullptr) return false;
+  if (next_in_line() != nullptr) return false;
+  count(account, 1);
+  return true;
 }
 
 void Ledger::close(Account& account) {
@@ -109,8 +113,14 @@ void Ledger::withdraw(Account& account) {
   if (next) next->on_room();
 }
 
+void Ledger::start_waiting(Account& account) {
+  if (!std::exchange(account.waits, true)) waiting_.push_back(&account);
+  somebody_waits_.store(true, std::memory_order_relaxed);
+}
+
 void Ledger::stop_waiting(Account& account) {
   if (std::exchange(account.waits, false)) std::erase(waiting_, &account);
+  somebody_waits_.store(!waiting_.empty(), std::memory_order_relaxed);
 }
 
 void Ledger::set_limits(Account& account, const Limits& limits) {
@@ -132,7 +142,7 @@ void Ledger::set_cap(const CapName& name, std::optional<uint32_t> max) {
     std::lock_guard lock(mutex_);
     auto cap = caps_.try_emplace(name).first;
     cap->second.max = max;
-    forget_unused(cap);
+    if (cap->second.accounts == 0 && !max) caps_.erase(cap);
     note_who_is_over();
     next = next_in_line();
   }
@@ -144,22 +154,42 @@ uint32_t Ledger::used(const Account& account) const {
   return account.used;
 }
 
-bool Ledger::is_over(const Account& account) const {
+bool Ledger::is_over(const Account& account, bool somebody_waits) const {
   if (!somebody_over_.load(std::memory_order_relaxed)) return false;
   std::lock_guard lock(mutex_);
-  return exceeds(account);
+  return exceeds(account, account.limits.size + (somebody_waits ? account.limits.reserve : 0));
 }
 
-bool Ledger::exceeds(const Account& account) {
-  if (account.used > account.limits.size + account.limits.reserve) return true;
-  return std::ranges::any_of(account.caps, [](Caps::iterator cap) {
-    return cap->second.max && cap->second.used > *cap->second.max;
+bool Ledger::exceeds(const Account& account, uint32_t size) {
+  if (account.used > size) return true;
+  bool may_spare = account.used > account.limits.guaranteed;
+  return std::ranges::any_of(account.caps, [&](Caps::iterator each) {
+    const Cap& cap = each->second;
+    // Who has more than his own leaves room for what is promised to others.
+    uint64_t wanted = uint64_t{cap.used} + (may_spare ? cap.promised : 0);
+    return cap.max && wanted > *cap.max;
   });
 }
 
 void Ledger::note_who_is_over() {
-  bool found = std::ranges::any_of(accounts_, [](const Account* each) { return exceeds(*each); });
+  bool found = std::ranges::any_of(
+      accounts_, [](const Account* each) { return exceeds(*each, each->limits.size); });
   somebody_over_.store(found, std::memory_order_relaxed);
+}
+
+bool Ledger::is_wanted(const Account& account) const {
+  if (!somebody_waits_.load(std::memory_order_relaxed)) return false;
+  std::lock_guard lock(mutex_);
+  if (account.used <= account.limits.guaranteed) return false;
+  return std::ranges::any_of(waiting_, [&](const Account* each) {
+    const Cap* full = each == &account ? nullptr : full_cap(*each);
+    return full != nullptr && is_under(account, *full);
+  });
+}
+
+bool Ledger::is_under(const Account& account, const Cap& cap) {
+  return std::ranges::any_of(account.caps,
+                             [&](Caps::iterator each) { return &each->second == &cap; });
 }
 
 uint32_t Ledger::used(const CapName& name) const {
@@ -212,9 +242,8 @@ std::shared_ptr<Tenant> Ledger::who_can_spare(const Account& account, const Cap&
   std::shared_ptr<Tenant> best;
   uint32_t best_idle = 0;
   for (const Account* other : accounts_) {
-    bool shares = std::ranges::any_of(other->caps,
-                                      [&](Caps::iterator each) { return &each->second == &cap; });
-    if (other == &account || !shares || other->used <= other->limits.guaranteed) continue;
+    if (other == &account || !is_under(*other, cap)) continue;
+    if (other->used <= other->limits.guaranteed) continue;
     std::shared_ptr<Tenant> tenant = other->tenant.lock();
     uint32_t idle = tenant ? tenant->idle() : 0;
     if (idle <= best_idle) continue;

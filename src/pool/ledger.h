@@ -14,9 +14,10 @@
 namespace trunkline::pool {
 
 // What several pools share a limit on: `max_connections` of an upstream, and what there may be to a
-// database, of a user, and to a server.
+// database, of a user, and to a server; of a pool and those that it has replaced at the same
+// servers.
 struct CapName {
-  enum class Kind : uint8_t { upstream, database, user, server };
+  enum class Kind : uint8_t { upstream, database, user, server, pool };
 
   Kind kind;
   std::string name;
@@ -74,18 +75,24 @@ class Ledger {
                    // more than he needs is asked to make some
   };
   Answer open(Account& account, bool may_use_reserve);
+  // One that nobody waits for: only where there is room that nobody else wants.
+  bool open_spare(Account& account);
   void close(Account& account);
   // No longer waits for room under a cap.
   void withdraw(Account& account);
 
   // At a reload. Connections beyond a lowered limit stay, until they are given back.
   void set_limits(Account& account, const Limits& limits);
+  // A cap lasts until the last account under it has left.
   void set_cap(const CapName& name, std::optional<uint32_t> max);
 
   uint32_t used(const Account& account) const;
-  // More than its limits allow, or than a cap does: to be closed rather than kept. Without a lock
-  // as long as no limit was lowered.
-  bool is_over(const Account& account) const;
+  // More than its limits allow, or than a cap does: to be closed rather than kept. The reserve is
+  // for those who wait. Without a lock as long as nobody has more than his size.
+  bool is_over(const Account& account, bool somebody_waits) const;
+  // Whether somebody waits for room under a cap that this one, who has more than is guaranteed to
+  // it, could make. Without a lock as long as nobody waits.
+  bool is_wanted(const Account& account) const;
   uint32_t used(const CapName& name) const;
 
  private:
@@ -100,22 +107,24 @@ class Ledger {
   using Tenants = std::vector<std::shared_ptr<Tenant>>;
 
   void leave(Account* account);
-  static bool exceeds(const Account& account);
+  static bool exceeds(const Account& account, uint32_t size);
   void note_who_is_over();
   static bool has_room(const Account& account, const Cap& cap);
   static const Cap* full_cap(const Account& account);
+  static bool is_under(const Account& account, const Cap& cap);
   static void count(Account& account, int by);
   static void promise(Account& account, int sign);
+  void start_waiting(Account& account);
   void stop_waiting(Account& account);
   std::shared_ptr<Tenant> next_in_line() const;
   std::shared_ptr<Tenant> who_can_spare(const Account& account, const Cap& cap) const;
-  void forget_unused(Caps::iterator cap);
 
   mutable std::mutex mutex_;
   Caps caps_;
   std::vector<Account*> accounts_;
   std::atomic<bool> somebody_over_ = false;
   std::deque<Account*> waiting_;  // for room under a cap, first come, first served
+  std::atomic<bool> somebody_waits_ = false;
 };
 
 }  // namespace trunkline::pool

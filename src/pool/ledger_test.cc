@@ -184,15 +184,18 @@ TEST_F(LedgerTest, LoweredLimitsAreSeenByWhoGivesBack) {
   ledger.set_cap(upstream("main"), 4);
   auto pool = join({.size = 4}, {upstream("main")});
   open_many(*pool, 4);
-  EXPECT_FALSE(ledger.is_over(*pool->account));
+  EXPECT_FALSE(ledger.is_over(*pool->account, true));
+  ledger.set_limits(*pool->account, {.size = 3, .reserve = 1});
+  EXPECT_TRUE(ledger.is_over(*pool->account, false));
+  EXPECT_FALSE(ledger.is_over(*pool->account, true)) << "the reserve is for those who wait";
   ledger.set_limits(*pool->account, {.size = 3});
-  EXPECT_TRUE(ledger.is_over(*pool->account));
+  EXPECT_TRUE(ledger.is_over(*pool->account, true));
   close(*pool);
-  EXPECT_FALSE(ledger.is_over(*pool->account));
+  EXPECT_FALSE(ledger.is_over(*pool->account, true));
   ledger.set_cap(upstream("main"), 2);
-  EXPECT_TRUE(ledger.is_over(*pool->account));
+  EXPECT_TRUE(ledger.is_over(*pool->account, true));
   close(*pool);
-  EXPECT_FALSE(ledger.is_over(*pool->account));
+  EXPECT_FALSE(ledger.is_over(*pool->account, true));
 }
 
 // Whatever happens: no limit is exceeded, guarantees hold, and room that somebody waits for does

@@ -57,14 +57,14 @@ TEST_F(PoolMetricsTest, follow_a_connection_from_its_login_to_its_close) {
 
 TEST_F(PoolMetricsTest, tell_why_a_connection_was_closed) {
   PoolPtr pool = get();
-  auto put = [&](Instant retire_at = Instant::max()) {
+  auto put = [&](Duration age = {}) {
     pool->fill(desk, 1);
     ConnectionPtr made = desk.connection(*pool);
-    made->retire_at = retire_at;
+    made->opened = desk.time - age;
     pool->opened(desk, std::move(made));
     desk.opening.clear();
   };
-  put(desk.time);
+  put(config::Pool{}.max_lifetime);
   EXPECT_TRUE(shows("connections_closed_total", ",reason=\"lifetime\"", "1"));
   put();
   desk.alive = false;
@@ -103,7 +103,7 @@ TEST_F(PoolMetricsTest, of_a_pool_and_the_one_in_its_place_are_shown_once) {
 TEST_F(PoolMetricsTest, gauges_end_with_the_pool) {
   get();
   EXPECT_TRUE(text().contains("trunkline_pool_waiting{"));
-  pools.forget_unused();
+  pools.forget_unused(desk.time);
   EXPECT_FALSE(text().contains("trunkline_pool_waiting{"));
 }
 

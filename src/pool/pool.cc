@@ -29,11 +29,15 @@ ConnectionPtr Pool::take(Desk& desk) {
 }
 
 void Pool::give_back(Desk& desk, ConnectionPtr connection) {
-  if (std::optional<CloseReason> why = why_close(*connection, desk.now())) {
+  if (std::optional<CloseReason> why = why_useless(*connection, desk.now())) {
     return close_and_serve(desk, std::move(connection), *why);
   }
+  if (is_over()) return close_and_serve(desk, std::move(connection), CloseReason::over_limit);
   if (waiting_.load() > 0) {
     if (EntryPtr first = pop_first()) return hand_over(desk, std::move(connection), first);
+  }
+  if (ledger_.is_wanted(*account_)) {
+    return close_and_serve(desk, std::move(connection), CloseReason::evicted);
   }
   put_on(desk, std::move(connection));
   // Whoever has come to wait since may have looked at the idle ones before this one was there.
@@ -83,29 +87,43 @@ void Pool::not_opened(Desk& desk, const server::Refusal& why, Instant began) {
 }
 
 void Pool::fill(Desk& desk, uint32_t connections_min) {
-  while (connections() < connections_min &&
-         ledger_.open(*account_, false) == Ledger::Answer::granted) {
-    start_opening(desk);
-  }
+  while (connections() < connections_min && ledger_.open_spare(*account_)) start_opening(desk);
 }
 
 void Pool::tend(Desk& desk, Instant idle_since, uint32_t connections_min) {
-  uint32_t spare = connections();
-  spare -= std::min(spare, connections_min);
+  Shelf& own = shelf(desk);
   std::vector<Useless> useless;
-  shelf(desk).connections.for_each([&](Connection& connection) {
-    bool is_spare = spare > 0 && connection.idle_since <= idle_since;
-    if (is_spare) --spare;
-    if (is_spare) {
-      useless.emplace_back(&connection, CloseReason::idle);
-    } else if (std::optional<CloseReason> why = why_close(connection, desk.now())) {
+  own.connections.for_each([&](Connection& connection) {
+    if (std::optional<CloseReason> why = why_useless(connection, desk.now())) {
       useless.emplace_back(&connection, *why);
     } else if (!desk.is_alive(connection)) {
       useless.emplace_back(&connection, CloseReason::lost);
     }
   });
-  close_all(desk, useless);
+  for (auto [connection, why] : useless) close(desk, remove(desk, *connection), why);
+  // One after the other, the least used first: each changes what is too many, here and for others.
+  auto close_last_while = [&](CloseReason why, auto&& is_too_many) {
+    while (!own.connections.empty() && is_too_many(own.connections.back())) {
+      close(desk, remove(desk, own.connections.back()), why);
+    }
+  };
+  close_last_while(CloseReason::over_limit, [&](const Connection&) { return is_over(); });
+  close_last_while(CloseReason::idle, [&](const Connection& last) {
+    return last.idle_since <= idle_since && connections() > connections_min;
+  });
   if (waiting_.load() > 0) serve_line(desk);
+}
+
+void Pool::note_use(bool is_used, Instant now) {
+  if (is_used) return unused_since_.store(Instant::max(), std::memory_order_relaxed);
+  Instant used = Instant::max();
+  unused_since_.compare_exchange_strong(used, now, std::memory_order_relaxed);
+}
+
+uint32_t Pool::connections_min(Instant now) const {
+  std::shared_ptr<const config::Pool> settings = destination().settings();
+  bool is_used = now - unused_since_.load(std::memory_order_relaxed) < settings->idle_timeout;
+  return is_used ? settings->min_size : 0;
 }
 
 void Pool::renew(Desk& desk) {
@@ -188,11 +206,16 @@ ConnectionPtr Pool::take_live(Desk& desk) {
   return nullptr;
 }
 
-std::optional<CloseReason> Pool::why_close(const Connection& connection, Instant now) const {
+std::optional<CloseReason> Pool::why_useless(const Connection& connection, Instant now) const {
   if (!is_current(connection)) return CloseReason::renewed;
-  if (connection.retire_at <= now) return CloseReason::lifetime;
-  if (ledger_.is_over(*account_)) return CloseReason::over_limit;
+  Duration lifetime = destination().max_lifetime();
+  lifetime -= lifetime / 1000 * connection.spared;
+  if (now - connection.opened >= lifetime) return CloseReason::lifetime;
   return std::nullopt;
+}
+
+bool Pool::is_over() const {
+  return ledger_.is_over(*account_, waiting_.load() > 0);
 }
 
 void Pool::close(Desk& desk, ConnectionPtr connection, CloseReason why) {

@@ -127,7 +127,7 @@ class Request {
 class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
  public:
   static PoolPtr make(Ledger& ledger, const Limits& limits, const std::vector<CapName>& caps,
-                      uint32_t workers, std::unique_ptr<Destination> destination = nullptr,
+                      uint32_t workers, std::unique_ptr<Destination> destination,
                       std::shared_ptr<observe::Group> cells = nullptr);
   ~Pool() override;
 
@@ -192,6 +192,11 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
 
   void set_limits(const Limits& limits) { ledger_.set_limits(*account_, limits); }
 
+  // For the registry: whether anybody but itself knows the pool.
+  void note_use(bool is_used, Instant now);
+  // `min_size`, as long as the pool is in use, or has been within `idle_timeout`.
+  uint32_t connections_min(Instant now) const;
+
   // For metrics and the console; exact one by one, not together.
   uint32_t connections() const { return ledger_.used(*account_); }
   uint32_t idle() const override;
@@ -232,7 +237,9 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   bool is_current(const Connection& connection) const {
     return connection.generation == generation();
   }
-  std::optional<CloseReason> why_close(const Connection& connection, Instant now) const;
+  std::optional<CloseReason> why_useless(const Connection& connection, Instant now) const;
+  // Has more than it may keep.
+  bool is_over() const;
   void close(Desk& desk, ConnectionPtr connection, CloseReason why);
   void close_and_serve(Desk& desk, ConnectionPtr connection, CloseReason why);
   using Useless = std::pair<Connection*, CloseReason>;
@@ -268,6 +275,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   std::atomic<uint64_t> generation_ = 0;
   std::atomic<uint32_t> places_ = 0;  // given to sessions
   std::atomic<bool> retired_ = false;
+  std::atomic<Instant> unused_since_ = Instant::max();  // max: it is in use
 
   mutable std::mutex mutex_;
   IntrusiveList<Entry> line_;

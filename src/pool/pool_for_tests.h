@@ -48,11 +48,10 @@ class FakeDesk : public Desk {
     action();
     return true;
   }
-  void finish_login(Instant retire_at = Instant::max()) {
+  void finish_login() {
     PoolPtr pool = std::move(opening.front());
     opening.pop_front();
     auto connection = std::make_unique<Connection>();
-    connection->retire_at = retire_at;
     connection->generation = pool->generation();
     ++held;
     pool->opened(*this, std::move(connection));
@@ -116,6 +115,10 @@ inline upstream::UpstreamPtr upstream_named(const std::string& name) {
   return upstream_of({}, name);
 }
 
+inline std::unique_ptr<Destination> some_destination() {
+  return std::make_unique<Destination>(nullptr, "db", config::Pool{}, auth::Credentials{});
+}
+
 class FakeRequest : public Request {
  public:
   explicit FakeRequest(Desk& desk, std::vector<FakeRequest*>* order = nullptr)
@@ -148,7 +151,7 @@ class PoolTest : public testing::Test {
   }
 
   void make(Limits limits, const std::vector<CapName>& caps = {}) {
-    pool = Pool::make(ledger, limits, caps, 2);
+    pool = Pool::make(ledger, limits, caps, 2, some_destination());
   }
   // A connection in use on the desk.
   ConnectionPtr connect(FakeDesk& desk) {

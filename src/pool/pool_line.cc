@@ -122,10 +122,13 @@ uint32_t Pool::ask_others(Desk& desk) {
 // As many as there are waiting and nothing is on its way for.
 void Pool::open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve) {
   for (;;) {
+    bool wants = false;
     {
       std::lock_guard lock(mutex_);
-      if (opening_ + coming >= waiting_.load() || pauses(desk.now())) return;
+      wants = opening_ + coming < waiting_.load() && !pauses(desk.now());
     }
+    // Others may have the room that it has waited for.
+    if (!wants) return ledger_.withdraw(*account_);
     if (ledger_.open(*account_, may_use_reserve) != Ledger::Answer::granted) return;
     if (EntryPtr next = pop_place(coming)) {
       grant_place(desk, next);

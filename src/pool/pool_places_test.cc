@@ -67,7 +67,7 @@ TEST_F(PoolPlacesTest, APlaceIsUnderTheLimitsThatPoolsShare) {
   CapName cap{CapName::Kind::upstream, "main"};
   make({.size = 5}, {cap});
   ledger.set_cap(cap, 1);
-  PoolPtr other = Pool::make(ledger, {.size = 5}, {cap}, 2);
+  PoolPtr other = Pool::make(ledger, {.size = 5}, {cap}, 2, some_destination());
   FakeRequest own(a);
   pool->wait_for_place(own);
   ASSERT_TRUE(own.place);
@@ -116,7 +116,7 @@ TEST_F(PoolPlacesTest, ARetiredPoolSendsWhoWaitsToItsSuccessorAndClosesWhatIsIdl
   pool->wait(waiting);  // the idle one is on its way to it
   FakeRequest behind(b);
   pool->wait(behind);
-  PoolPtr next = Pool::make(ledger, {.size = 2}, {}, 2);
+  PoolPtr next = Pool::make(ledger, {.size = 2}, {}, 2, some_destination());
   pool->retire(next);
   read_all_mail();
   EXPECT_EQ(pool->successor(), next);
@@ -139,7 +139,7 @@ TEST_F(PoolPlacesTest, ALoginUnderWayWhenThePoolIsRetiredIsForNobody) {
   make({.size = 1});
   FakeRequest request(a);
   pool->wait(request);
-  PoolPtr next = Pool::make(ledger, {.size = 1}, {}, 2);
+  PoolPtr next = Pool::make(ledger, {.size = 1}, {}, 2, some_destination());
   uint64_t before = pool->generation();
   pool->retire(next);
   read_all_mail();

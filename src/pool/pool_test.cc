@@ -233,7 +233,7 @@ TEST_F(PoolTest, ADiscardedOneMakesRoomForTheLine) {
 TEST_F(PoolTest, OldOnesAreClosedWhenTheyAreGivenBack) {
   make({.size = 2});
   ConnectionPtr retires = connect(a);
-  retires->retire_at = a.time + 1s;
+  retires->opened = a.time + 1s - config::Pool{}.max_lifetime;
   ConnectionPtr outdated = connect(a);
   pool->renew(a);
   a.time += 2s;
@@ -262,6 +262,85 @@ TEST_F(PoolTest, LoweredLimitsTakeEffectAtTheNextReturn) {
   EXPECT_EQ(pool->connections(), 1U);
   pool->give_back(a, std::move(second));
   EXPECT_EQ(pool->idle(), 1U);
+}
+
+TEST_F(PoolTest, OfThoseThatAreTooManyNoMoreAreClosed) {
+  make({.size = 3});
+  std::vector<ConnectionPtr> connections;
+  for (int i = 0; i < 3; ++i) connections.push_back(connect(a));
+  for (ConnectionPtr& each : connections) pool->give_back(a, std::move(each));
+  pool->set_limits({.size = 2});
+  pool->tend(a, a.time - 1s, 0);
+  EXPECT_EQ(pool->idle(), 2U);
+}
+
+TEST_F(PoolTest, TheReserveIsForThoseWhoWait) {
+  make({.size = 1, .reserve = 1});
+  ConnectionPtr first = connect(a);
+  FakeRequest request(a);
+  pool->wait(request);
+  pool->open_reserve(a, a.time);
+  a.finish_login();
+  ASSERT_NE(request.connection, nullptr);
+  FakeRequest next(a);
+  pool->wait(next);
+  pool->give_back(a, std::move(first));
+  ASSERT_NE(next.connection, nullptr) << "somebody waits";
+  pool->give_back(a, std::move(next.connection));
+  EXPECT_EQ(pool->connections(), 1U);
+  pool->give_back(a, std::move(request.connection));
+  EXPECT_EQ(pool->idle(), 1U);
+}
+
+TEST_F(PoolTest, AShorterLifetimeReachesWhatIsOpen) {
+  make({.size = 1});
+  ConnectionPtr connection = connect(a);
+  connection->opened = a.time;
+  a.time += 2min;
+  pool->destination().set_settings({.max_lifetime = 1min});
+  pool->give_back(a, std::move(connection));
+  EXPECT_EQ(pool->connections(), 0U);
+}
+
+TEST_F(PoolTest, TheMinimumIsKeptNoLongerThanSomebodyUsesThePool) {
+  make({.size = 2});
+  pool->destination().set_settings({.min_size = 2, .idle_timeout = 1min});
+  EXPECT_EQ(pool->connections_min(a.time), 2U);
+  pool->note_use(false, a.time);
+  pool->note_use(false, a.time + 30s);
+  EXPECT_EQ(pool->connections_min(a.time + 59s), 2U);
+  EXPECT_EQ(pool->connections_min(a.time + 60s), 0U);
+  pool->note_use(true, a.time + 61s);
+  EXPECT_EQ(pool->connections_min(a.time + 61s), 2U);
+}
+
+TEST_F(PoolTest, AMinimumTakesNothingFromOthers) {
+  CapName cap{CapName::Kind::upstream, "main"};
+  ledger.set_cap(cap, 1);
+  make({.size = 1}, {cap});
+  PoolPtr other = Pool::make(ledger, {.size = 1}, {cap}, 2, some_destination());
+  pool->give_back(a, connect(a));
+  other->fill(b, 1);
+  read_all_mail();
+  EXPECT_EQ(pool->idle(), 1U);
+  EXPECT_TRUE(b.opening.empty());
+}
+
+TEST_F(PoolTest, WhatOthersWaitForIsNotKept) {
+  CapName cap{CapName::Kind::upstream, "main"};
+  ledger.set_cap(cap, 1);
+  make({.size = 1}, {cap});
+  PoolPtr other = Pool::make(ledger, {.size = 1}, {cap}, 2, some_destination());
+  ConnectionPtr connection = connect(a);
+  FakeRequest request(b);
+  other->wait(request);
+  EXPECT_TRUE(b.opening.empty());
+  pool->give_back(a, std::move(connection));
+  read_all_mail();
+  ASSERT_EQ(b.opening.size(), 1U);
+  b.finish_login();
+  ASSERT_NE(request.connection, nullptr);
+  other->discard(b, std::move(request.connection));
 }
 
 TEST_F(PoolTest, TendClosesWhatIsIdleForTooLongAndKeepsTheMinimum) {
@@ -298,7 +377,7 @@ TEST_F(PoolTest, AnIdleOneOfAnotherPoolMakesRoomUnderASharedCap) {
   CapName cap{CapName::Kind::upstream, "main"};
   ledger.set_cap(cap, 1);
   make({.size = 1}, {cap});
-  PoolPtr other = Pool::make(ledger, {.size = 1}, {cap}, 2);
+  PoolPtr other = Pool::make(ledger, {.size = 1}, {cap}, 2, some_destination());
   pool->give_back(a, connect(a));
   FakeRequest request(b);
   other->wait(request);
@@ -322,7 +401,7 @@ TEST(PoolRandomTest, ServesEverybodyInRandomWorlds) {
     Ledger ledger;
     const uint32_t size = 1 + static_cast<uint32_t>(below(4));
     FakeDesk desks[3] = {FakeDesk(0), FakeDesk(1), FakeDesk(2)};
-    PoolPtr pool = Pool::make(ledger, {.size = size}, {}, 3);
+    PoolPtr pool = Pool::make(ledger, {.size = size}, {}, 3, some_destination());
     struct Client {
       explicit Client(FakeDesk& at) : desk(at), request(at) {}
       FakeDesk& desk;

@@ -119,7 +119,9 @@ TEST(PoolThreadsTest, NobodyIsForgottenAndNoLimitExceeded) {
   for (uint32_t i = 0; i < kWorkers; ++i) {
     desks.push_back(std::make_unique<ThreadDesk>(i, open_now));
   }
-  PoolPtr pool = Pool::make(ledger, {.size = kSize}, {}, kWorkers);
+  PoolPtr pool =
+      Pool::make(ledger, {.size = kSize}, {}, kWorkers,
+                 std::make_unique<Destination>(nullptr, "db", config::Pool{}, auth::Credentials{}));
   std::atomic<uint32_t> busy = kWorkers;
   std::vector<std::thread> threads;
   for (auto& desk : desks) threads.emplace_back([&] { work(*pool, *desk, busy); });

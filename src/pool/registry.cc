@@ -6,6 +6,46 @@
 
 namespace trunkline::pool {
 
+namespace {
+
+// A server that an upstream names twice counts once.
+std::vector<CapName> servers_of(const upstream::Upstream& upstream) {
+  std::vector<CapName> servers;
+  for (const upstream::Server& server : upstream.servers()) {
+    servers.push_back({CapName::Kind::server, upstream::server_name(server.address)});
+  }
+  std::ranges::sort(servers);
+  servers.erase(std::ranges::unique(servers).begin(), servers.end());
+  return servers;
+}
+
+CapName cap_of(const Key& key, const upstream::Upstream& upstream) {
+  std::string name;
+  for (const std::string* part : {&key.route, &key.database, &key.user}) {
+    name.append(*part).append(1, '\0');
+  }
+  for (const CapName& server : servers_of(upstream)) name.append(server.name).append(1, ',');
+  return {CapName::Kind::pool, std::move(name)};
+}
+
+// Which of its servers a connection leads to is not known before it is there, and the next one may
+// lead to another: so it counts for all of them, and none ever has more than it may.
+std::vector<CapName> caps_of(const Key& key, const upstream::Upstream& upstream) {
+  std::vector<CapName> caps = servers_of(upstream);
+  caps.push_back({CapName::Kind::upstream, upstream.name()});
+  caps.push_back({CapName::Kind::database, key.database});
+  caps.push_back({CapName::Kind::user, key.user});
+  caps.push_back(cap_of(key, upstream));
+  return caps;
+}
+
+// A login that began before a reload brings the upstream of its time along.
+bool is_older(const upstream::UpstreamPtr& upstream, const upstream::UpstreamPtr& than) {
+  return upstream->name() == than->name() && upstream->serial() < than->serial();
+}
+
+}  // namespace
+
 Limits Registry::limits_of(const config::Pool& settings) {
   return {.size = settings.size,
           .reserve = settings.reserve_size,
@@ -21,43 +61,16 @@ void Registry::apply(const Key& key, const config::Pool& settings, Pool& pool) {
                         .user = rate(key.user, settings.max_queries_per_second_per_user)});
   pool.pin_places().set_max(settings.max_pinned.value_or(settings.size));
   pool.destination().set_settings(settings);
+  ledger_.set_cap(cap_of(key, *pool.destination().upstream()),
+                  settings.size + settings.reserve_size);
 }
 
 void Registry::show(const Key& key, Pool& pool) const {
   if (metrics_ == nullptr || pools_.size() > kShownMax) return;
-  pool.show(*metrics_, {{"route", key.route}, {"database", key.database}, {"user", key.user}},
-            [] { return Instant(Clock::now()); });
+  observe::Labels labels = {{"route", key.route}, {"database", key.database}, {"user", key.user}};
+  if (!key.servers.empty()) labels.emplace_back("servers", key.servers);
+  pool.show(*metrics_, labels, [] { return Instant(Clock::now()); });
 }
-
-namespace {
-
-// A server that an upstream names twice counts once.
-std::vector<CapName> servers_of(const upstream::Upstream& upstream) {
-  std::vector<CapName> servers;
-  for (const upstream::Server& server : upstream.servers()) {
-    servers.push_back({CapName::Kind::server, upstream::server_name(server.address)});
-  }
-  std::ranges::sort(servers);
-  servers.erase(std::ranges::unique(servers).begin(), servers.end());
-  return servers;
-}
-
-// Which of its servers a connection leads to is not known before it is there, and the next one may
-// lead to another: so it counts for all of them, and none ever has more than it may.
-std::vector<CapName> caps_of(const Key& key, const upstream::Upstream& upstream) {
-  std::vector<CapName> caps = servers_of(upstream);
-  caps.push_back({CapName::Kind::upstream, upstream.name()});
-  caps.push_back({CapName::Kind::database, key.database});
-  caps.push_back({CapName::Kind::user, key.user});
-  return caps;
-}
-
-// A login that began before a reload brings the upstream of its time along.
-bool is_older(const upstream::UpstreamPtr& upstream, const upstream::UpstreamPtr& than) {
-  return upstream->name() == than->name() && upstream->serial() < than->serial();
-}
-
-}  // namespace
 
 PoolPtr Registry::get(const Key& key, const upstream::UpstreamPtr& upstream,
                       const config::Pool& settings, const auth::Credentials& credentials) {
@@ -93,11 +106,18 @@ PoolPtr Registry::make(const Key& key, const upstream::UpstreamPtr& upstream,
   apply(key, settings, *pool);
   show(key, *pool);
   // Only now do the ledger's caps of these names exist for sure.
+  limit(caps);
   for (const CapName& cap : caps) {
-    if (std::optional<uint32_t> max = max_of(cap)) ledger_.set_cap(cap, max);
     if (cap.kind == CapName::Kind::server) show(cap);
   }
   return pool;
+}
+
+// By the limits that pools share; that of the pool itself goes by its settings.
+void Registry::limit(const std::vector<CapName>& caps) {
+  for (const CapName& cap : caps) {
+    if (cap.kind != CapName::Kind::pool) ledger_.set_cap(cap, max_of(cap));
+  }
 }
 
 std::optional<uint32_t> Registry::max_of(const CapName& cap) const {
@@ -109,6 +129,7 @@ std::optional<uint32_t> Registry::max_of(const CapName& cap) const {
     case CapName::Kind::server:
       return shares_.per_server;
     case CapName::Kind::upstream:
+    case CapName::Kind::pool:
       break;
   }
   auto found = shares_.per_upstream.find(cap.name);
@@ -134,7 +155,7 @@ void Registry::stop_showing_unused() {
     }
   };
   for (const auto& [key, pool] : pools_) note(*pool);
-  for (const PoolPtr& pool : replaced_) note(*pool);
+  for (const Replaced& each : replaced_) note(*each.pool);
   std::erase_if(of_servers_, [&](const auto& shown) { return !in_use.contains(shown.first); });
 }
 
@@ -145,27 +166,29 @@ std::optional<Registry::Move> Registry::replace(const Key& key, PoolPtr& pool,
   pool->stop_showing();  // the new one has its names
   PoolPtr before = std::exchange(pool, make(key, upstream, settings, credentials));
   if (before->destination().asks_for_sequences()) pool->destination().on_sequence_asked();
-  // What is there serves to its end, and nothing is opened that nobody waits for.
-  config::Pool without_minimum = *before->destination().settings();
-  without_minimum.min_size = 0;
-  before->destination().set_settings(without_minimum);
-  replaced_.push_back(before);
+  let_run_out(settings, *before);
+  replaced_.push_back({key, before});
   if (before->destination().upstream()->name() != upstream->name()) return std::nullopt;
   return Move{.from = std::move(before), .to = pool};
+}
+
+// What is there serves to its end, nothing is opened that nobody waits for, and nothing is kept
+// free for it.
+void Registry::let_run_out(const config::Pool& settings, Pool& replaced) {
+  config::Pool without_minimum = settings;
+  without_minimum.min_size = 0;
+  replaced.destination().set_settings(without_minimum);
+  Limits limits = limits_of(settings);
+  limits.guaranteed = 0;
+  replaced.set_limits(limits);
 }
 
 void Registry::set_shares(Shares shares) {
   std::lock_guard lock(mutex_);
   shares_ = std::move(shares);
-  for (const auto& [key, pool] : pools_) {
-    for (const CapName& cap : caps_of(key, *pool->destination().upstream())) {
-      ledger_.set_cap(cap, max_of(cap));
-    }
-  }
-  for (const PoolPtr& pool : replaced_) {
-    for (const CapName& cap : servers_of(*pool->destination().upstream())) {
-      ledger_.set_cap(cap, max_of(cap));
-    }
+  for (const auto& [key, pool] : pools_) limit(caps_of(key, *pool->destination().upstream()));
+  for (const Replaced& each : replaced_) {
+    limit(caps_of(each.key, *each.pool->destination().upstream()));
   }
 }
 
@@ -174,6 +197,9 @@ void Registry::apply(const std::string& route, const config::Pool& settings,
   std::vector<Move> moves;
   {
     std::lock_guard lock(mutex_);
+    for (const Replaced& each : replaced_) {
+      if (each.key.route == route) let_run_out(settings, *each.pool);
+    }
     for (auto& [key, pool] : pools_) {
       if (key.route != route) continue;
       const pool::Destination& destination = pool->destination();
@@ -200,32 +226,32 @@ void Registry::renew(const upstream::UpstreamPtr& upstream, Desk& desk) {
 
 std::vector<PoolPtr> Registry::all() const {
   std::lock_guard lock(mutex_);
-  std::vector<PoolPtr> pools = replaced_;
+  std::vector<PoolPtr> pools;
+  for (const Replaced& each : replaced_) pools.push_back(each.pool);
   for (const auto& [key, pool] : pools_) pools.push_back(pool);
   return pools;
 }
 
 // A pool that only the registry knows has no session, no login in progress and no mail under way,
-// and nobody but the registry can give it to somebody. What its clients expect of sequences was
-// learnt at the cost of an error, and is kept.
-void Registry::forget_unused() {
+// and nobody but the registry can give it to somebody.
+void Registry::forget_unused(Instant now) {
   std::vector<PoolPtr> unused;  // leave the ledger without our lock
   std::lock_guard lock(mutex_);
-  auto is_unused = [](const PoolPtr& pool) {
+  auto is_unused = [&](const PoolPtr& pool) {
+    pool->note_use(pool.use_count() > 1, now);
     return pool.use_count() == 1 && pool->connections() == 0;
   };
   for (auto each = pools_.begin(); each != pools_.end();) {
-    const PoolPtr& pool = each->second;
-    if (is_unused(pool) && !pool->destination().asks_for_sequences()) {
-      unused.push_back(std::move(each->second));
-      each = pools_.erase(each);
-    } else {
+    if (!is_unused(each->second)) {
       ++each;
+      continue;
     }
+    unused.push_back(std::move(each->second));
+    each = pools_.erase(each);
   }
-  std::erase_if(replaced_, [&](PoolPtr& pool) {
-    if (!is_unused(pool)) return false;
-    unused.push_back(std::move(pool));
+  std::erase_if(replaced_, [&](Replaced& each) {
+    if (!is_unused(each.pool)) return false;
+    unused.push_back(std::move(each.pool));
     return true;
   });
   if (!unused.empty()) stop_showing_unused();

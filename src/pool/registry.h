@@ -18,6 +18,8 @@ struct Key {
   std::string route;
   std::string database;
   std::string user;
+  // The servers, where the client's words say which of many they are; otherwise the route tells.
+  std::string servers = {};
 
   auto operator<=>(const Key&) const = default;
 };
@@ -59,8 +61,8 @@ class Registry {
   Senders& senders() { return senders_; }
 
   std::vector<PoolPtr> all() const;
-  // Drops those that nobody has a use for: no session, no connection.
-  void forget_unused();
+  // Drops those that nobody has a use for: no session, no connection. Every second or so.
+  void forget_unused(Instant now);
 
  private:
   // A pool that others have replaced, and the one whom its sessions go over to.
@@ -68,8 +70,14 @@ class Registry {
     PoolPtr from;
     PoolPtr to;
   };
+  struct Replaced {
+    Key key;
+    PoolPtr pool;
+  };
 
   static Limits limits_of(const config::Pool& settings);
+  static void let_run_out(const config::Pool& settings, Pool& replaced);
+  void limit(const std::vector<CapName>& caps);
   std::optional<uint32_t> max_of(const CapName& cap) const;
   void show(const CapName& server);
   void stop_showing_unused();
@@ -95,7 +103,7 @@ class Registry {
   Shares shares_;
   std::map<Key, PoolPtr> pools_;
   // Replaced while sessions still used them.
-  std::vector<PoolPtr> replaced_;
+  std::vector<Replaced> replaced_;
   std::map<std::string, observe::GaugeHandle> of_servers_;
 };
 

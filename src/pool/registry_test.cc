@@ -36,7 +36,8 @@ TEST_F(RegistryTest, one_pool_for_each_route_database_and_user) {
   EXPECT_NE(get({"other", "db", "joe"}), pool);
   EXPECT_NE(get({"route", "other", "joe"}), pool);
   EXPECT_NE(get({"route", "db", "ann"}), pool);
-  EXPECT_EQ(registry.all().size(), 4u);
+  EXPECT_NE(get({"route", "db", "joe", "a.internal:5432"}), pool);
+  EXPECT_EQ(registry.all().size(), 5u);
   EXPECT_EQ(pool->destination().database(), "db");
   EXPECT_EQ(pool->destination().credentials().user, "joe");
 }
@@ -83,7 +84,7 @@ TEST_F(RegistryTest, a_pool_whose_route_leads_elsewhere_is_replaced) {
   EXPECT_EQ(get(key), after);
   EXPECT_EQ(registry.all().size(), 2u) << "the old one's connections are still looked after";
   before.reset();
-  registry.forget_unused();
+  registry.forget_unused(desk.time);
   EXPECT_EQ(registry.all().size(), 1u);
 }
 
@@ -141,26 +142,61 @@ TEST_F(RegistryTest, forgets_only_what_nobody_uses) {
   PoolPtr opening = std::move(desk.opening.back());
   desk.opening.clear();
   connected.reset();
-  registry.forget_unused();
+  registry.forget_unused(desk.time);
   EXPECT_EQ(registry.all().size(), 2u);
   EXPECT_EQ(get({"route", "db", "used"}), used);
   EXPECT_EQ(get({"route", "db", "connected"}), opening);
   opening->not_opened(desk, {}, {});
   opening.reset();
   used.reset();
-  registry.forget_unused();
+  registry.forget_unused(desk.time);
   EXPECT_TRUE(registry.all().empty());
 }
 
-TEST_F(RegistryTest, keeps_in_mind_where_clients_ask_for_sequences) {
+TEST_F(RegistryTest, who_comes_without_a_secret_takes_nobodys) {
+  Key key{"route", "db", "joe"};
+  PoolPtr pool = registry.get(key, main, {.size = 1}, {.user = "joe", .password = Secret("shown")});
+  registry.get(key, main, {.size = 1}, {.user = "joe"});
+  EXPECT_EQ(pool->destination().credentials().password.reveal(), "shown") << "trust, peer, cert";
+}
+
+TEST_F(RegistryTest, a_replaced_pool_keeps_nothing_free) {
+  registry.set_shares({.per_upstream = {{"main", 3}}});
+  Key key{"route", "db", "joe"};
+  config::Pool settings{.mode = config::PoolMode::transaction, .size = 2, .guaranteed_size = 2};
+  PoolPtr before = registry.get(key, main, settings, {.user = "joe"});
+  main = upstream_named("main");
+  registry.apply("route", settings, main);
+  before->successor()->fill(desk, 2);
+  EXPECT_EQ(desk.opening.size(), 2u);
+  EXPECT_EQ(room(get({"other", "db", "joe"})), 1u) << "nothing more is promised";
+  for (PoolPtr& each : std::exchange(desk.opening, {})) each->not_opened(desk, {}, {});
+}
+
+TEST_F(RegistryTest, a_pool_and_those_that_it_has_replaced_have_one_size) {
+  Key key{"route", "db", "joe"};
+  PoolPtr before = get(key, 3);
+  before->fill(desk, 2);
+  main = upstream_named("main");
+  PoolPtr after = get(key, 3);
+  EXPECT_EQ(room(after), 1u);
+  for (PoolPtr& each : std::exchange(desk.opening, {})) each->not_opened(desk, {}, {});
+  EXPECT_EQ(room(after), 3u);
+}
+
+TEST_F(RegistryTest, a_limit_that_a_reload_has_taken_away_holds_nobody_who_comes_later) {
+  registry.set_shares({.per_database = 1});
+  EXPECT_EQ(room(get({"route", "db", "joe"})), 1u);
+  registry.forget_unused(desk.time);
+  registry.set_shares({});
+  EXPECT_EQ(room(get({"route", "db", "joe"})), 5u);
+}
+
+TEST_F(RegistryTest, keeps_in_mind_over_a_reload_that_clients_ask_for_sequences) {
   Key key{"route", "db", "joe"};
   get(key)->destination().on_sequence_asked();
-  registry.forget_unused();
-  EXPECT_TRUE(get(key)->destination().asks_for_sequences());
   main = upstream_named("main");
-  EXPECT_TRUE(get(key)->destination().asks_for_sequences()) << "a reload";
-  registry.forget_unused();
-  EXPECT_EQ(registry.all().size(), 1u);
+  EXPECT_TRUE(get(key)->destination().asks_for_sequences());
 }
 
 TEST_F(RegistryTest, shared_limits_hold_over_all_pools_they_name) {

@@ -48,6 +48,8 @@ class Upstream {
   const std::string& configured_name() const {
     return pattern_name_.empty() ? name_ : pattern_name_;
   }
+  // Of one of the many that a pattern stands for.
+  bool is_filled_in() const { return !pattern_name_.empty(); }
   std::span<const Server> servers() const { return servers_; }
   Duration connect_timeout() const { return settings_.connect_timeout; }
   // Never null; its mode may be `disable`.

@@ -12,12 +12,11 @@ namespace trunkline::worker {
 
 namespace {
 
-// Connections that were opened together do not all end together.
-Duration lifetime(Duration max) {
-  constexpr int kShare = 10;
+// Of `max_lifetime`, in thousandths: connections that were opened together do not all end together.
+uint32_t spared_of_lifetime() {
+  constexpr uint64_t kMost = 100;
   thread_local FastRandom random(random_number());
-  auto share = static_cast<uint64_t>(max.count() / kShare);
-  return max - Duration(static_cast<int64_t>(random.below(share + 1)));
+  return static_cast<uint32_t>(random.below(kMost + 1));
 }
 
 }  // namespace
@@ -55,7 +54,8 @@ io::Task<> Desk::log_in(pool::PoolPtr pool) {
       connection->server.endpoint.address.to_string(), connection->server.cancel_key.process_id);
   pool::note_unasked(*connection, server->greeting);
   pool::note_unasked(*connection, server->early);
-  connection->retire_at = now() + lifetime(destination.settings()->max_lifetime);
+  connection->opened = now();
+  connection->spared = spared_of_lifetime();
   connection->count->enter(upstream::ServerState::idle);
   pool->opened(*this, std::move(connection));
 }
@@ -99,17 +99,18 @@ io::Task<> Desk::tend() {
     co_await environment_.loop.sleep_until(now() + kTendInterval);
     for (const pool::PoolPtr& pool : environment_.process.pools.all()) tend(*pool);
     if (worker() != 0) continue;
-    environment_.process.pools.forget_unused();
+    environment_.process.pools.forget_unused(now());
     environment_.process.directories.tend(environment_.lookup_context());
   }
 }
 
 void Desk::tend(pool::Pool& pool) {
   std::shared_ptr<const config::Pool> settings = pool.destination().settings();
-  pool.tend(*this, now() - settings->idle_timeout, settings->min_size);
+  uint32_t connections_min = pool.connections_min(now());
+  pool.tend(*this, now() - settings->idle_timeout, connections_min);
   pool.open_reserve(*this, now() - settings->reserve_after);
   // One worker is enough; others take what it has opened.
-  if (worker() == 0 && pool.connections() > 0) pool.fill(*this, settings->min_size);
+  if (worker() == 0 && pool.connections() > 0) pool.fill(*this, connections_min);
 }
 
 void Desk::close_idle() {

@@ -257,6 +257,22 @@ def test_a_limit_of_the_upstream_holds_over_its_pools(pooled, filled):
         assert third.scalar("select current_user") == "alice"
 
 
+def test_servers_that_clients_name_have_pools_of_their_own(proxy_factory, filled):
+    route = {"match": {"application_name": "/(.*)/"},
+             "upstream": {"host": "$1", "port": filled.port}}
+    front = proxy_factory(routes=[route], authentication=[{"method": "trust"}],
+                          pool={"mode": "transaction", "size": 1})
+    for _ in range(3):
+        for name in ("localhost", "LOCALHOST"):
+            with connect(front, database="tenant",
+                         parameters=[("application_name", name)]) as wire:
+                assert wire.scalar("select 1") == "1"
+    assert count(filled, "trusty") == 2, "one for each, whoever came in between"
+    metrics = front.metrics()
+    shown = [name for name in metrics if "pool_size{" in name]
+    assert len(shown) == 2 and all('servers="' in each for each in shown)
+
+
 def version_of(wire):
     return int(wire.scalar("show server_version_num")) // 10000
 
