@@ -46,6 +46,13 @@ TEST_F(PooledSettings, discard_all_goes_back_to_the_startup_settings_without_a_w
   EXPECT_TRUE(other.machine.has_own_request());
 }
 
+TEST_F(PooledSettings, what_nobody_can_set_is_not_laid_on) {
+  a.use(*connection);
+  a.client(query("select f()"));
+  a.server(done("SELECT 1") + told("is_superuser", "off") + told("in_hot_standby", "on") + ready());
+  EXPECT_TRUE(a.own.settings.current() == nullptr || a.own.settings.current()->empty());
+}
+
 TEST_F(PooledSettings, equal_settings_need_no_guard) {
   a.use(*connection);
   run(a, "set a.x = 1", "SET");

@@ -179,6 +179,25 @@ TEST_F(SessionSettingsTest, roles_are_settings) {
   EXPECT_EQ((*this)["role"], "none");
 }
 
+TEST_F(SessionSettingsTest, whoever_gives_up_being_another_gives_up_his_role) {
+  for (std::string back :
+       {"RESET SESSION AUTHORIZATION", "SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE"}) {
+    run("SET ROLE joe");
+    run(back);
+    EXPECT_EQ((*this)["role"], "-") << back;
+  }
+}
+
+TEST_F(SessionSettingsTest, values_are_in_the_encoding_they_were_set_in) {
+  auto german = settings_of({{"a.x", "Z\xc3\xbcrich"}});
+  auto latin = settings_of({{"a.x", "Z\xc3\xbcrich"}, {"client_encoding", "LATIN1"}});
+  auto plain = settings_of({{"a.x", "Zug"}, {"client_encoding", "LATIN1"}});
+  EXPECT_TRUE(SessionSettings::is_encoded_otherwise(german, latin));
+  EXPECT_FALSE(SessionSettings::is_encoded_otherwise(latin, latin));
+  EXPECT_FALSE(SessionSettings::is_encoded_otherwise(german, plain));
+  EXPECT_FALSE(SessionSettings::is_encoded_otherwise(german, nullptr));
+}
+
 TEST_F(SessionSettingsTest, what_was_shared_is_not_changed) {
   pool::SettingsPtr startup = settings_of({{"a.x", "start"}});
   start(startup);

@@ -15,7 +15,8 @@ std::string list(Suspicions suspicions) {
       "set_config", "session_lock", "setseed",    "moves_sequence", "reads_sequence", "notifies",
       "temp",       "opaque",       "triggers",   "write",          "dblink",         "pg_catalog",
       "relations",  "prepared",     "types",      "define",         "set_local",      "unlock",
-      "channels",   "set_named",    "statements", "asks",           "unlistens"};
+      "channels",   "set_named",    "statements", "asks",           "unlistens",      "moment",
+      "process",    "local_meaning"};
   std::string out;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (!suspicions.has(static_cast<Suspicion>(1U << i))) continue;
@@ -32,6 +33,14 @@ TEST_P(Suspected, IsWhatTheWordsSay) {
   std::string odd = oddly_written(c.text, c.syntax);
   EXPECT_EQ(list(TextFacts::of(odd, c.syntax)->suspicions()), c.facts) << odd;
 }
+
+INSTANTIATE_TEST_SUITE_P(Moments, Suspected,
+                         testing::Values(Case{"select 'now'::timestamptz, 'today'::date", "moment"},
+                                         Case{"select date 'Tomorrow 12:00'", "moment"},
+                                         Case{"select timestamp $$yesterday$$", "moment"},
+                                         Case{"select e'n\\x6fw'::timestamptz", "moment"},
+                                         Case{"select 'known', 'snow', 'nowhere', now()", ""},
+                                         Case{"select pg_backup_start('x')", "process"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Plain, Suspected,
@@ -58,7 +67,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select a from t order by (b) fetch first (1) rows only", "relations"},
         Case{"select array[1]::int[], 'a'::text, 1::numeric(10, 2), a::double precision", ""},
         Case{"select cast(a as varchar(10)), cast(b as pg_catalog.int4)", "pg_catalog"},
-        Case{"select date '2020-01-01', interval '1' day, timestamp with time zone 'now'", ""},
+        Case{"select date '2020-01-01', interval '1' day, timestamp with time zone 'now'",
+             "moment"},
         Case{"select a like 'x' escape 'y', b ilike (c), d similar to 'e'", ""},
         Case{"select left(a, 1), right(b, 1) from t left join (select 1) u on (true)", "relations"},
         Case{"select 'set_config(1)', $$nextval('x')$$ -- setval()", ""},
@@ -96,12 +106,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select * from (values (1)) v, lateral set_config(b) c(d)", "set_config relations"},
         Case{"select * from rows from (set_config(b)) c(d)", "set_config relations"},
         Case{"select set_config (a) , setseed(0.5)", "set_config setseed"},
-        Case{"select set_config('a', $1, true)", "set_local"},
-        Case{"select set_config('a', f(1, 2), true), b(3)", "opaque write set_local"},
+        Case{"select set_config('a', $1, true)", "set_local local_meaning"},
+        Case{"select set_config('my.tenant', $1, true)", "set_local"},
+        Case{"select set_config('a', f(1, 2), true), b(3)", "opaque write set_local local_meaning"},
         Case{"select set_config('a', 'b', true), set_config('c', 'd', false)",
-             "set_local set_named"},
-        Case{"select set_config('a', 'b', true), set_config('c', 'd', true)", "set_local"},
-        Case{"select set_config('a', set_config('b', 'c', true), true)", "set_config set_local"},
+             "set_local set_named local_meaning"},
+        Case{"select set_config('a', 'b', true), set_config('c', 'd', true)",
+             "set_local local_meaning"},
+        Case{"select set_config('a', set_config('b', 'c', true), true)",
+             "set_config set_local local_meaning"},
         Case{"select set_config('a', 'b', not true)", "set_named"},
         Case{"select set_config('a', 'b', a.true)", "set_named"},
         Case{"select set_config('a', 'b', \"true\")", "set_named"},
@@ -109,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"select set_config('a', 'b', true and false)", "set_named"},
         Case{"select set_config('a', ('b', true)", "set_config"},
         Case{"select set_config('a', 'b', is_local => true)", "set_named"},
-        Case{"select set_config('seed', '0.5', true)", "setseed set_local"},
+        Case{"select set_config('seed', '0.5', true)", "setseed set_local local_meaning"},
         Case{"select s.set_config('a', 'b', true)", "set_config opaque write"},
         Case{"select pg_advisory_lock(1)", "session_lock"},
         Case{"select pg_try_advisory_lock_shared(1)", "session_lock"},
@@ -194,7 +207,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"explain analyze create temp table t as select 1", "temp triggers write define"},
         Case{"set search_path = 'pg_temp, public'", "temp"},
         Case{"set search_path = public, pg_temp", "temp"},
-        Case{"select set_config('search_path', 'PG_TEMP', true)", "temp set_local"},
+        Case{"select set_config('search_path', 'PG_TEMP', true)", "temp set_local local_meaning"},
         Case{"select temp from t", "relations"}));
 
 INSTANTIATE_TEST_SUITE_P(
