@@ -420,6 +420,8 @@ class PooledMachine {
   bool may_notify_ = false;               // something of this transaction
   bool may_have_moved_sequence_ = false;  // likewise
   bool meaning_is_open_ = false;          // likewise; see `note_meaning`
+  // Likewise: statements of before, and what they are on this connection until then.
+  std::vector<std::pair<pool::StatementPtr, pool::StatementPtr>> apart_;
   bool lays_on_ = false;  // the client's channels onto its connection, before anything else
   bool laid_on_ = false;
   bool laid_for_code_ = false;  // which may end them

@@ -49,8 +49,17 @@ pool::StatementPtr PooledMachine::statement_named(std::string_view name) const {
 std::string PooledMachine::server_name(const pool::StatementPtr& statement, Pieces& out) {
   pool::ServerStatements::Number number = server_->statements.find(*statement);
   if (number != pool::ServerStatements::kNone) return pool::ServerStatements::name_of(number);
-  // What the transaction has set for itself would be in it, for others as well.
-  const pool::StatementPtr made = meaning_is_open_ ? pool::apart(*statement) : statement;
+  pool::StatementPtr made = statement;
+  if (meaning_is_open_) [[unlikely]] {
+    // What the transaction has set for itself would be in it, for others as well.
+    for (const auto& [of, apart] : apart_) {
+      if (of != statement) continue;
+      number = server_->statements.find(*apart);
+      if (number != pool::ServerStatements::kNone) return pool::ServerStatements::name_of(number);
+    }
+    made = pool::apart(*statement);
+    apart_.emplace_back(statement, made);
+  }
   std::string name = add_to_server(made, out);
   prepare_again(made, name, out);
   return name;
