@@ -110,6 +110,7 @@ FakeSession::Statement FakeSession::classify(std::string_view text) {
       {"RESET", {Kind::command, "RESET"}},
       {"DISCARD ALL", {Kind::reset_all, "DISCARD ALL"}},
       {"DISCARD SEQUENCES", {Kind::command, "DISCARD SEQUENCES"}},
+      {"DISCARD TEMP", {Kind::command, "DISCARD TEMP"}},
       {"UNLISTEN", {Kind::command, "UNLISTEN"}},
       {"CLOSE ALL", {Kind::command, "CLOSE CURSOR ALL"}},
       {"DEALLOCATE ALL", {Kind::command, "DEALLOCATE ALL"}},

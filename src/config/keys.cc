@@ -316,8 +316,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {"pool.unmovable_state", "process_state", "word",
      [] { return word(kPool.unmovable_state.process_state); }, "pin or reject", kLogin,
      "LOAD, dblink, `pg_backup_start()` and the like: state of the server's process. The "
-     "connection "
-     "is closed behind the session."},
+     "connection is closed behind the session."},
 
     {"auth_query", "user", "text", nullptr, "at most 63 bytes", kLogin,
      "Required. Who asks: a user of the server that may run `query`."},

@@ -7,6 +7,13 @@
 
 namespace trunkline::pool {
 
+// What a guard wipes first.
+enum class Cleanse : uint8_t {
+  nothing,
+  settings,    // which nobody knows: the rest is the session's own
+  everything,  // of somebody else's
+};
+
 // What makes a connection ready for a session: a transaction of our own that sets what the session
 // has set and, after somebody else of whom not everything is known, wipes what he may have left. It
 // is sent ahead of the client's bytes and without a Sync, so that nothing of theirs runs when a
@@ -16,11 +23,6 @@ namespace trunkline::pool {
 // the guard; `guard_failed` says so to the connection.
 //
 // `keeps_channels`: what the connection listens to is the session's own.
-enum class Cleanse : uint8_t {
-  nothing,
-  settings,    // which nobody knows: the rest is the session's own
-  everything,  // of somebody else's
-};
 void append_guard(std::string& out, Connection& connection, const SettingsPtr& wanted,
                   Cleanse cleanse, bool keeps_channels = false);
 

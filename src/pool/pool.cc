@@ -100,7 +100,7 @@ void Pool::tend(Desk& desk, Instant idle_since, uint32_t connections_min) {
       useless.emplace_back(&connection, CloseReason::lost);
     }
   });
-  for (auto [connection, why] : useless) close(desk, remove(desk, *connection), why);
+  close_all(desk, useless);
   // One after the other, the least used first: each changes what is too many, here and for others.
   auto close_last_while = [&](CloseReason why, auto&& is_too_many) {
     while (!own.connections.empty() && is_too_many(own.connections.back())) {

@@ -128,8 +128,9 @@ std::optional<uint32_t> Registry::max_of(const CapName& cap) const {
       return shares_.per_user;
     case CapName::Kind::server:
       return shares_.per_server;
-    case CapName::Kind::upstream:
     case CapName::Kind::pool:
+      return std::nullopt;
+    case CapName::Kind::upstream:
       break;
   }
   auto found = shares_.per_upstream.find(cap.name);

@@ -86,9 +86,9 @@ inline constexpr std::string_view kProbe =
     " AND NOT pg_catalog.starts_with(name, 'transaction_')"
     " UNION ALL SELECT 'role', pg_catalog.current_setting('role')"
     " WHERE pg_catalog.current_setting('role') <> 'none'";
-// As it stands in it: of what SQL has prepared, what is none of code that is not seen.
-// One more bit: none of our own statements is there, as code has done DEALLOCATE ALL.
+// Its last bit: none of our own statements is there, as code has done DEALLOCATE ALL.
 inline constexpr uint16_t kProbedWithoutNames = 4096;
+// As it stands in it: of what SQL has prepared, what is none of code that is not seen.
 inline constexpr std::string_view kProbeOurNames = "NOT pg_catalog.starts_with(name, 'trunkline_')";
 inline constexpr std::string_view kProbeCustomized =
     " UNION ALL SELECT n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest('{{{}}}'"

@@ -49,7 +49,10 @@ TEST_F(PooledSettings, discard_all_goes_back_to_the_startup_settings_without_a_w
 TEST_F(PooledSettings, what_nobody_can_set_is_not_laid_on) {
   a.use(*connection);
   a.client(query("select f()"));
-  a.server(done("SELECT 1") + told("is_superuser", "off") + told("in_hot_standby", "on") + ready());
+  a.server(told("is_superuser", "on") + told("in_hot_standby", "on") + done("SELECT 1") + ready());
+  a.client(query("select f()"));
+  a.server(told("is_superuser", "off") + told("in_hot_standby", "off") + done("SELECT 1") +
+           ready());
   EXPECT_TRUE(a.own.settings.current() == nullptr || a.own.settings.current()->empty());
 }
 

@@ -49,7 +49,8 @@ CONVERSATIONS = {
     "a whole cleansing": [
         guard("{application_name}", "{+x}") + pgwire.query(ROW),
         b"".join(run("", text) for text in (
-            "BEGIN", "RESET ALL", "DISCARD SEQUENCES", "UNLISTEN *", "CLOSE ALL", "COMMIT"))
+            "BEGIN", "RESET ALL", "DISCARD SEQUENCES", "UNLISTEN *", "CLOSE ALL", "DISCARD TEMP",
+            "COMMIT"))
         + pgwire.query(ROW)],
     "transactions of simple queries": [
         pgwire.query("begin; set local work_mem = '4100kB'"), pgwire.query(f"{ROW}; commit"),

@@ -33,30 +33,22 @@ for _way in ("protocol", "SQL"):
         stage.must(float(_value(b, way)) >= of_a + 0.04, "b's is b's")
         stage.equal(float(_value(a, way)), of_a, "a's stays a's")
 
-    @case("E", f"prepared under SET LOCAL TimeZone, {_way}")
-    def _local_zone(stage: Stage, way: str = _way) -> None:
-        a, b = stage.clients("a", "b")
-        for client in (a, b):
-            client.simple("SET TimeZone = 'UTC'")
-        for sql in ("BEGIN", "SET LOCAL TimeZone = 'Asia/Tokyo'"):
-            a.simple(sql)
-        _prepare(a, way, LONG_AGO)
-        a.simple("COMMIT")
-        stage.equal(_value(a, way), "2023-12-31 15:00:00+00", "a's, of Tokyo's midnight")
-        _prepare(b, way, LONG_AGO)
-        stage.equal(_value(b, way), "2024-01-01 00:00:00+00", "b's, of Greenwich's")
-
-    @case("E", f"prepared behind set_config() in one block, {_way}")
-    def _local_config(stage: Stage, way: str = _way) -> None:
-        a, b = stage.clients("a", "b")
-        for client in (a, b):
-            client.simple("SET TimeZone = 'UTC'")
-        for sql in ("BEGIN", "SELECT set_config('TimeZone', 'Asia/Tokyo', true)"):
-            a.simple(sql)
-        _prepare(a, way, LONG_AGO)
-        a.simple("ROLLBACK")
-        _prepare(b, way, LONG_AGO)
-        stage.equal(_value(b, way), "2024-01-01 00:00:00+00", "b's, of Greenwich's")
+    for _name, _sets, _end in (
+            ("under SET LOCAL TimeZone", "SET LOCAL TimeZone = 'Asia/Tokyo'", "COMMIT"),
+            ("behind set_config() in one block",
+             "SELECT set_config('TimeZone', 'Asia/Tokyo', true)", "ROLLBACK")):
+        @case("E", f"prepared {_name}, {_way}")
+        def _local(stage: Stage, way: str = _way, sets: str = _sets, end: str = _end) -> None:
+            a, b = stage.clients("a", "b")
+            for client in (a, b):
+                client.simple("SET TimeZone = 'UTC'")
+            for sql in ("BEGIN", sets):
+                a.simple(sql)
+            _prepare(a, way, LONG_AGO)
+            a.simple(end)
+            stage.equal(_value(a, way), "2023-12-31 15:00:00+00", "a's, of Tokyo's midnight")
+            _prepare(b, way, LONG_AGO)
+            stage.equal(_value(b, way), "2024-01-01 00:00:00+00", "b's, of Greenwich's")
 
 
 @case("E", "prepared behind a SET in one pipeline")
