@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "session/bind_mistakes.h"
 #include "session/bound_settings.h"
 #include "session/pooled_machine.h"
+#include "session/unprepared.h"
 
 // The extended protocol's requests: the client's names of statements become those that the server
 // knows.
@@ -197,7 +197,9 @@ PooledMachine::Verdict PooledMachine::on_describe(std::string_view& input, Piece
   pool::StatementPtr statement = statement_named(name);
   if (statement == nullptr) return fail_without(name, input, out);
   if (is_failed() && !is_taken_when_failed(*statement) && !is_prepared(name, *statement)) {
-    return fail_aborted(input, out);
+    std::optional<std::string> alike = described_alike(*statement, syntax_);
+    if (!alike) return fail_aborted(input, out);
+    statement = cache_.get(*alike, settings_.of_meaning(), syntax_);
   }
   // EXECUTE has the columns of what it runs.
   if (statement->facts && statement->facts->suspicions().has(sql::Suspicion::runs_prepared)) {

@@ -20,7 +20,12 @@ class PooledFailed : public testing::Test {
     a.use(*before);
     for (const auto& [name, text] : {std::pair{"one", "select $1::int"},
                                      {"prepare", "prepare x as select $1"},
-                                     {"insert", "insert into t values ($2, $1)"}}) {
+                                     {"insert", "insert into t values ($2, $1)"},
+                                     {"do", "do $$ begin end $$"},
+                                     {"delete", "delete from t"},
+                                     {"back", "delete from t returning x"},
+                                     {"copy", "copy t to stdout"},
+                                     {"call", "call p()"}}) {
       a.client(parse(name, text) + kSync);
       a.server(kParsed + ready());
     }
@@ -80,6 +85,18 @@ TEST_F(PooledFailed, an_unknown_one_is_told_of_and_a_known_one_is_refused) {
             failed("26000", "prepared statement \"none\" does not exist") + ready('E'));
   EXPECT_EQ(told_of(bind_with("one", kNone, kOne)), kAborted + ready('E'));
   EXPECT_EQ(told_of(describe("one")), kAborted + ready('E'));
+}
+
+TEST_F(PooledFailed, one_without_columns_is_described) {
+  for (const char* name : {"do", "delete", "copy"}) {
+    a.client(describe(name) + kSync);
+    EXPECT_TRUE(a.heard().contains(describe("trunkline_1"))) << name << ", in another's place";
+    std::string answers = msg('t', std::string(2, '\0')) + msg('n', "") + ready('E');
+    EXPECT_EQ(a.server((name == std::string("do") ? kParsed : "") + answers), answers) << name;
+  }
+  for (const char* name : {"back", "call", "insert", "prepare"}) {
+    EXPECT_EQ(told_of(describe(name)), kAborted + ready('E')) << name;
+  }
 }
 
 TEST_F(PooledFailed, numbers_that_do_not_fit_come_before_the_transaction) {

@@ -13,5 +13,13 @@ TEST(Parameters, the_highest_counts_wherever_it_stands) {
   EXPECT_EQ(highest_parameter("select $99999999999999999999", {}), 0U) << "no number";
 }
 
+TEST(Parameters, a_word_counts_where_it_is_one) {
+  EXPECT_TRUE(has_word("delete from t ReTurning x", {}, "returning"));
+  EXPECT_FALSE(has_word("delete from t", {}, "returning"));
+  EXPECT_FALSE(
+      has_word("delete from \"returning\" where x = 'returning' /* returning */", {}, "returning"));
+  EXPECT_FALSE(has_word("delete from returning_x", {}, "returning"));
+}
+
 }  // namespace
 }  // namespace trunkline::sql

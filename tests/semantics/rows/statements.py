@@ -239,6 +239,24 @@ def _named_failed(stage: Stage) -> None:
         _own(stage, client, "s1")
 
 
+DESCRIBED = {"DO $$ BEGIN END $$": "tnZ", "SET work_mem = '5MB'": "tnZ", "DELETE FROM notes": "tnZ",
+             "CREATE TEMP TABLE t (x int)": "tnZ", "COPY notes TO STDOUT": "tnZ", "": "tnZ",
+             "DELETE FROM notes RETURNING note": "EZ", "SHOW work_mem": "EZ", "SELECT 1": "EZ"}
+
+
+@case("E", "described in a failed block on another connection", pool=2)
+def _described_failed(stage: Stage) -> None:
+    a = stage.client("a")
+    for number, sql in enumerate(DESCRIBED):
+        a.parse(f"s{number}", sql)
+    stage.move()
+    for sql in ("BEGIN", "SELEC"):
+        a.simple(sql)
+    for number, (sql, types) in enumerate(DESCRIBED.items()):
+        a.send(pgwire.describe("S", f"s{number}") + pgwire.sync(), note=f"describe {sql}")
+        stage.equal(a.ready().types, types, sql)
+
+
 @case("E", "the same name twice in one client is an error, in two it is not")
 def _named_twice(stage: Stage) -> None:
     a, b = _named_pair(stage)
