@@ -18,7 +18,7 @@ from lib.pgwire import Wire, connect
 from lib.postgres import Cluster, Template, password_of
 from lib.processes import free_port
 from lib.transcript import NORMALISATIONS
-from lib.trunkline import Trunkline, base_config
+from lib.trunkline import Trunkline, base_config, sanitized
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
@@ -29,6 +29,9 @@ def pytest_terminal_summary(terminalreporter) -> None:
         for line in NORMALISATIONS:
             terminalreporter.line(f"- {line}")
 
+
+# Marks a test without a proxy: the harness alone, or another program in the proxy's place.
+no_proxy = pytest.mark.skipif(sanitized(), reason="no proxy in it: the release run tells")
 
 # Where several processes run files side by side, those that take long begin, so that all end together.
 LONG_FILES = ("test_semantics.py", "test_compare.py", "test_big.py", "test_drivers.py")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import no_proxy
 from lib.pgwire import connect
 from model import batch, compare, grammar, servers, shrink, stage
 from model.cache import salt_of
@@ -17,7 +18,7 @@ from model.normalise import messages
 from model.steps import Script, World, step
 
 ARENAS = 4
-SESSIONS = 300
+SESSIONS = 150
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def told(made: batch.Plan, outcome: batch.Outcome) -> str:
                      for each in outcome.findings)
 
 
+@no_proxy
 def test_postgresql_in_the_proxys_place_shows_no_difference(direct):
     made = plan(direct, direct)
     outcome = batch.run(made, seed=1, sessions=SESSIONS, arenas=ARENAS)
@@ -52,6 +54,7 @@ def test_postgresql_in_the_proxys_place_shows_no_difference(direct):
     assert outcome.sessions >= SESSIONS
 
 
+@no_proxy
 def test_the_model_connects_as_an_ordinary_role(direct):
     with connect(direct, user="model", database="model_p0") as wire:
         assert wire.session.parameters["is_superuser"] == "off"
@@ -87,6 +90,7 @@ def altered(cluster_of_the_model):
         yield alter
 
 
+@no_proxy
 @pytest.mark.parametrize("statement, back, text, at", [
     ("alter database model_p0 set DateStyle = German", "alter database model_p0 reset DateStyle",
      "select 1", 0),
@@ -103,6 +107,7 @@ def test_what_differs_is_seen(direct, altered, statement, back, text, at):
     assert found is not None and (found.slot, found.at) == (0, at)
 
 
+@no_proxy
 @pytest.mark.parametrize("turns, tried", [((0, 0, 1, 1, 1, 0), b"f"), ((0, 1, 1, 1, 0, 0), None)])
 def test_clients_act_in_the_order_of_the_turns(direct, monkeypatch, turns, tried):
     """The second client's answer depends on the first's: what a world's scripts never do."""
@@ -116,6 +121,7 @@ def test_clients_act_in_the_order_of_the_turns(direct, monkeypatch, turns, tried
         assert (found.slot, found.at) == (1, 1) and ("D", (tried,)) in found.proxied
 
 
+@no_proxy
 def test_idle_server_connections_end_when_that_is_asked_for(direct):
     """PostgreSQL in the proxy's place cannot hide it."""
     one, sleep = step(("Q", "select 1")), step(("Q", "select pg_sleep(0.006)"))
@@ -128,6 +134,7 @@ def test_idle_server_connections_end_when_that_is_asked_for(direct):
     assert (found.slot, found.at) == (0, 2) and "57P01" in str(found.proxied)
 
 
+@no_proxy
 def test_a_script_goes_on_by_itself_when_it_is_cut_short(direct):
     """Flush without Sync, an error in it, steps that join a pipeline there is no more."""
     flush, more = ("H",), ("E", "", 1)
@@ -151,6 +158,7 @@ def test_a_script_goes_on_by_itself_when_it_is_cut_short(direct):
     assert told[1:] == ["", "12Ds", "E", "", "Z12Ds", "ZTDCZ", ""]
 
 
+@no_proxy
 def test_a_lock_that_outlives_its_client_is_seen(direct):
     with connect(direct, user="model", database="model_p0") as wire:
         wire.run("select pg_advisory_lock(77)")
@@ -165,6 +173,7 @@ def test_a_lock_that_outlives_its_client_is_seen(direct):
     assert found is not None and found.feature == "left open" and "1 advisory" in str(found.proxied)
 
 
+@no_proxy
 def test_a_pooler_that_leaks_is_caught_and_its_world_shrunk(direct, cluster_of_the_model,
                                                             session_folder):
     if not Path(servers.PGBOUNCER).exists():

@@ -164,14 +164,14 @@ def test_a_client_that_vanishes_in_a_write_has_it_done(pooled, filled):
 
 
 def test_who_waits_too_long_is_told_so_and_goes_on(pooled):
-    front = pooled(size=1, wait_timeout="300ms")
+    front = pooled(size=1, wait_timeout="2s")
     with connect(front, user="bob", database="tenant") as holder, \
             connect(front, user="bob", database="tenant") as waiter:
         holder.run("begin")
         begun = time.monotonic()
         with pytest.raises(WireError) as refused:
             waiter.scalar("select 1")
-        assert 0.25 < time.monotonic() - begun < 5
+        assert 1.9 < time.monotonic() - begun < 10
         assert refused.value.sqlstate == "53300"
         holder.run("commit")
         assert waiter.scalar("select 1") == "1", "its session lives"
@@ -214,7 +214,7 @@ def test_size_follows_a_reload_under_load(pooled, filled):
 
 
 def test_in_session_mode_a_connection_is_kept_and_then_handed_on(pooled, filled):
-    front = pooled(mode="session", size=1, wait_timeout="300ms")
+    front = pooled(mode="session", size=1, wait_timeout="2s")
     with connect(front, user="bob", database="tenant") as first:
         pid = first.scalar("select pg_backend_pid()")
         first.run("create temp table mine (x int)")
@@ -243,7 +243,7 @@ def test_each_database_and_user_has_a_pool_of_its_own(pooled, filled):
 
 
 def test_a_limit_of_the_upstream_holds_over_its_pools(pooled, filled):
-    front = pooled(size=5, upstream={"max_connections": 2}, wait_timeout="300ms")
+    front = pooled(size=5, upstream={"max_connections": 2}, wait_timeout="2s")
     with ExitStack() as stack:
         wires = [stack.enter_context(connect(front, user=user, database=database))
                  for user, database in (("bob", "tenant"), ("bob", "app"))]
@@ -321,7 +321,7 @@ OWN = [("options", "-c ignore_system_indexes=off")]  # only a new backend takes 
 
 
 def test_a_connection_of_its_own_counts_in_the_pool(pooled, filled):
-    front = pooled(size=1, wait_timeout="300ms", login_timeout="1s")
+    front = pooled(size=1, wait_timeout="2s", login_timeout="5s")
     with connect(front, user="bob") as other:
         with connect(front, user="bob", parameters=OWN) as own:
             assert own.scalar("select 1") == "1"

@@ -1,11 +1,10 @@
-"""The semantics suite: its expectations hold on PostgreSQL itself, and Trunkline meets them.
+"""The semantics suite: Trunkline does what PostgreSQL does, and the suite can tell.
 
-Directly each client has its own server process, so whatever a case demands must be true there; the
-cases that are not one of a product run twice, and both transcripts must be equal. `python3 -m
-semantics` runs the same cases against any proxy.
+Each case is played directly first. There each client has a server process of its own, so whatever a
+case demands must be true, or it fails as "PostgreSQL itself". `python3 -m semantics` plays the same
+cases against any proxy, and with `--start direct` against PostgreSQL in the proxy's place.
 """
 
-import os
 import socket
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Callable, Dict, Iterator, List
 
 import pytest
 
+from conftest import no_proxy
 from lib.postgres import Cluster
 from lib.relay import PlainRelay
 from semantics.case import ROWS, Case, load
@@ -22,7 +22,6 @@ from semantics.start import DATABASE, PGBOUNCER, USER, Refused, proxies
 
 CASES = [case for case in load() if not case.heavy]
 MINIMUM = 250
-ONCE = ("K", "U", "V")  # rows that take their time: what they demand is enough
 
 
 def of_row(row: str) -> List[Case]:
@@ -59,33 +58,12 @@ def server18(clusters) -> Iterator[Server]:
     found.cluster.stop()
 
 
-def failures_directly(server: Server, cases: List[Case]) -> List[str]:
-    found = []
-    for case in (each for each in cases if comparable(each, server.lab)):
-        if case.made or not case.compare or case.row in ONCE:
-            failure = play(case, server.lab, server.direct).failure
-        else:
-            failure = judge(case, server.lab, server.direct, server.direct).failure
-        if failure:
-            found.append(f"{case.title}: {failure}")
-    return found
-
-
-no_proxy = pytest.mark.skipif("asan" in Path(os.environ.get("TRUNKLINE_BINARY", "")).parts,
-                              reason="no proxy in it: the release run tells")
-
-
-@no_proxy
-@pytest.mark.parametrize("row", ROWS)
-def test_postgresql_itself_does_what_the_cases_demand(server15: Server, row: str) -> None:
-    failed = failures_directly(server15, of_row(row))
-    assert not failed, "\n".join(failed)
-
-
 @no_proxy
 @pytest.mark.parametrize("row", ["A", "B"])
 def test_postgresql_18_speaks_the_protocol_the_cases_demand(server18: Server, row: str) -> None:
-    failed = failures_directly(server18, of_row(row))
+    failed = [f"{case.title}: {failure}"
+              for case in of_row(row) if comparable(case, server18.lab)
+              for failure in [play(case, server18.lab, server18.direct).failure] if failure]
     assert not failed, "\n".join(failed)
 
 
@@ -119,6 +97,7 @@ def pgbouncers(server15: Server, session_folder: Path) -> Iterator[Dict[int, Tar
     yield from started("pgbouncer", server15, session_folder)
 
 
+@no_proxy
 def test_what_is_known_of_pgbouncer_comes_out(server15: Server, pgbouncers) -> None:
     """The suite can tell right from wrong."""
     wanted = {"C: SS": True, "H2: SET TimeZone, simple, alone": True,
@@ -131,6 +110,7 @@ def test_what_is_known_of_pgbouncer_comes_out(server15: Server, pgbouncers) -> N
     assert seen == wanted
 
 
+@no_proxy
 def test_a_move_takes_the_client_to_another_server_connection(server15: Server,
                                                               pgbouncers) -> None:
     pids = []
@@ -146,6 +126,7 @@ def test_a_move_takes_the_client_to_another_server_connection(server15: Server,
     assert pids[0] != pids[1]
 
 
+@no_proxy
 def test_a_relay_that_pools_nothing_passes(server15: Server) -> None:
     with PlainRelay(server15.lab.address) as relay:
         target = Target("relay", ("127.0.0.1", relay.port))
@@ -155,6 +136,7 @@ def test_a_relay_that_pools_nothing_passes(server15: Server) -> None:
     assert not failed
 
 
+@no_proxy
 def test_a_proxy_that_never_answers_fails_each_case_in_time(server15: Server,
                                                             monkeypatch) -> None:
     monkeypatch.setattr("semantics.stage.DEAD_SECONDS", 0.5)
@@ -166,6 +148,7 @@ def test_a_proxy_that_never_answers_fails_each_case_in_time(server15: Server,
     assert "not tried" in verdicts[-1].failure
 
 
+@no_proxy
 def test_a_play_that_never_ends_is_ended(server15: Server) -> None:
     def hangs(stage: Stage) -> None:
         stage.client("a")
@@ -176,6 +159,7 @@ def test_a_play_that_never_ends_is_ended(server15: Server) -> None:
     assert outcome.seconds < 10
 
 
+@no_proxy
 def test_a_wrong_answer_shows_where_the_transcripts_part(server15: Server) -> None:
     """What the client sees depends on the target, which no proxy could."""
     answers = iter(("right", "wrong"))

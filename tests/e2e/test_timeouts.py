@@ -164,7 +164,7 @@ def test_a_limit_of_the_server_holds_over_all_upstreams(proxy_factory, filled):
     entry = upstream_of(filled)
     front = proxy_factory(
         upstreams={"main": entry, "other": entry}, max_connections_per_server=2,
-        pool={"mode": "transaction", "size": 5, "wait_timeout": "400ms", "min_size": 2},
+        pool={"mode": "transaction", "size": 5, "wait_timeout": "2s", "min_size": 2},
         routes=[{"match": {"database": "app"}, "upstream": "other"}, {"upstream": "main"}],
         authentication=[{"method": "trust"}],
         users=[{"name": name, "password": "pw-" + name} for name in ("bob", "alice", "trusty")])

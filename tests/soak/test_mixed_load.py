@@ -99,8 +99,9 @@ class Trouble(threading.Thread):
             return False
 
 
-def watch(trouble, all_clients, cluster, seconds: float, most: Counter) -> None:
+def watch(trouble, all_clients, seconds: float, most: Counter) -> None:
     """Looks again and again, until the time is over, that nothing is exceeded and nobody stuck."""
+    front, cluster = trouble.front, trouble.cluster
     end, next_line = time.monotonic() + seconds, time.monotonic() + 60
     while (now := time.monotonic()) < end:
         time.sleep(0.05)
@@ -118,7 +119,7 @@ def watch(trouble, all_clients, cluster, seconds: float, most: Counter) -> None:
         if now > next_line:
             next_line += 60
             print(f"{end - now:.0f} s left, {sum(each.done for each in all_clients)} steps,"
-                  f" {dict(trouble.done)}", flush=True)
+                  f" {dict(trouble.done)}, {resident_bytes(front.pid, 'Rss') >> 10} KiB", flush=True)
 
 
 @pytest.fixture
@@ -148,9 +149,9 @@ def test_a_mixed_load_with_trouble_is_answered_rightly(proxy_factory, cluster):
     try:
         # Caches and free lists are full then.
         warm_s = min(SECONDS / 4, 300)
-        watch(trouble, everybody, cluster, warm_s, most)
+        watch(trouble, everybody, warm_s, most)
         resident = resident_bytes(front.pid, "Rss")
-        watch(trouble, everybody, cluster, SECONDS - warm_s, most)
+        watch(trouble, everybody, SECONDS - warm_s, most)
     finally:
         over.set()
     for each in (trouble, *everybody):
