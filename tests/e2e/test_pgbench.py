@@ -50,7 +50,7 @@ def test_sixty_four_clients(front, protocol, sslmode):
 
 def test_select_only_counts_what_was_done(front):
     before = front.counter("statements_select")
-    done = run(front, "-S", "-c", "16", "-T", "2", "-M", "prepared")
+    done = run(front, "-S", "-c", "16", "-t", "100", "-M", "prepared")
     looks_at_its_tables = 2  # before the first transaction
     assert front.counter("statements_select") - before == done + looks_at_its_tables
 
