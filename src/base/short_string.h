@@ -67,13 +67,13 @@ class ShortString {
 
   bool is_long() const { return bytes_[kInlineMax] == kLong; }
   void store(const Long& own) {
-    std::memcpy(bytes_.data(), &own.data, sizeof own.data);
+    std::memcpy(bytes_.data(), static_cast<const void*>(&own.data), sizeof own.data);
     std::memcpy(bytes_.data() + sizeof own.data, &own.size, sizeof own.size);
     bytes_[kInlineMax] = kLong;
   }
   Long load() const {
     Long own;
-    std::memcpy(&own.data, bytes_.data(), sizeof own.data);
+    std::memcpy(static_cast<void*>(&own.data), bytes_.data(), sizeof own.data);
     std::memcpy(&own.size, bytes_.data() + sizeof own.data, sizeof own.size);
     return own;
   }

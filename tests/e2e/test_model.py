@@ -24,7 +24,7 @@ SESSIONS = 150
 @pytest.fixture(scope="module")
 def cluster_of_the_model(clusters):
     """A PostgreSQL 15 with the model's roles and databases."""
-    with servers.running(clusters.template(15).cluster(autovacuum="on")) as cluster:
+    with servers.running(clusters.template(15).cluster(**servers.SETTINGS)) as cluster:
         servers.prepare((cluster.host, cluster.port), ARENAS)
         yield cluster
 
