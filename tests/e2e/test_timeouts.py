@@ -98,12 +98,13 @@ def test_a_cancel_that_is_not_answered_hits_nobody_later(hanging):
     front = pooled()
     with connect(front, user="bob", database="tenant") as wire:
         pid = wire.scalar(PID)
+        wire.send(pgwire.query("select pg_sleep(10)"))
+        wait_until(lambda: cluster.scalar(
+            "select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == 1, "it sleeps")
         with stopped(cluster):
-            wire.send(pgwire.query("select pg_sleep(2)"))
-            time.sleep(0.2)
             begun = time.monotonic()
             send_cancel((front.host, front.port), wire.session.pid, wire.session.key)
-            assert 0.4 < time.monotonic() - begun < 1.5
+            assert 0.4 < time.monotonic() - begun < 8
             assert [each.type for each in wire.read_until("Z")] == ["T", "D", "C", "Z"]
             assert unanswered(front) == unanswered(front, "cancel_requests") == 1
             assert "cancel failed" in front.log() and "not answered" in front.log()
@@ -130,16 +131,17 @@ def test_in_a_transaction_the_connection_stays_until_its_end(hanging):
 
 def test_a_server_that_answers_neither_is_left(hanging):
     cluster, pooled = hanging
-    front = pooled(query_timeout="300ms")
+    front = pooled(query_timeout="2s")
     with connect(front, user="bob", database="tenant") as wire:
         with stopped(cluster):
             begun = time.monotonic()
             wire.send(pgwire.query("select pg_sleep(30)"))
             told = [each for each in wire.read_to_end() if each.type == "E"]
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 10
         assert [each.sqlstate() for each in told] == ["08006"]
         assert "cancel_timeout" in str(told[0].fields())
-    assert unanswered(front) == 1 and closes(front, "server_unreachable") == 1
+    assert unanswered(front) == 1
+    wait_until(lambda: closes(front, "server_unreachable") == 1, "its end is counted")
     with connect(front, user="bob", database="tenant") as other:
         assert other.scalar("select 1") == "1", "there is room for another connection"
 
@@ -164,7 +166,7 @@ def test_a_limit_of_the_server_holds_over_all_upstreams(proxy_factory, filled):
     entry = upstream_of(filled)
     front = proxy_factory(
         upstreams={"main": entry, "other": entry}, max_connections_per_server=2,
-        pool={"mode": "transaction", "size": 5, "wait_timeout": "2s", "min_size": 2},
+        pool={"mode": "transaction", "size": 5, "wait_timeout": "4s", "min_size": 2},
         routes=[{"match": {"database": "app"}, "upstream": "other"}, {"upstream": "main"}],
         authentication=[{"method": "trust"}],
         users=[{"name": name, "password": "pw-" + name} for name in ("bob", "alice", "trusty")])
@@ -180,11 +182,11 @@ def test_a_limit_of_the_server_holds_over_all_upstreams(proxy_factory, filled):
         with pytest.raises(WireError) as refused:
             connect(front, user="trusty", database="app")
         assert refused.value.sqlstate == "53300"
-        assert time.monotonic() - began < 5, "a login waits for wait_timeout, not for login_timeout"
+        assert time.monotonic() - began < 10, "a login waits for wait_timeout, not login_timeout"
         metrics = front.metrics()
         shown = f'trunkline_pool_server_connections{{server="{filled.host}:{filled.port}"}}'
         assert metrics[shown] == 2
         second.run("commit")
         with connect(front, user="trusty", database="app") as third:
             assert third.scalar("select 1") == "1", "an idle one has made room"
-            assert in_use() <= 2
+            wait_until(lambda: in_use() <= 2, "the one that made room has gone")

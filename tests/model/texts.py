@@ -235,7 +235,8 @@ def notice(d: Draw) -> str:
 
 @text("error", 0.3)
 def timeout(d: Draw) -> str:
-    return "set statement_timeout = 250; select pg_sleep(5)"
+    # Not a SELECT: on a busy machine its time may be over before its RowDescription.
+    return f"set statement_timeout = 250; insert into t{d.n} select 9, 'late' from pg_sleep(5)"
 
 
 @text("lexis", 2)

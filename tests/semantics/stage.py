@@ -5,8 +5,9 @@ PostgreSQL itself or a proxy in front of it. A `Stage` lives for one play and cl
 """
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from lib import pgwire
 from lib.pgwire import Bytes, ServerClosed, Wire
@@ -18,6 +19,8 @@ from semantics.client import Client
 Address = Tuple[str, int]
 DEAD_SECONDS = 10.0  # a proxy that answers no new client for so long is dead
 PINNED_SECONDS = 0.3  # a holder that gets no connection for so long waits for a pinned one
+HELD_KEY = 4711
+HELD = f"pg_advisory_xact_lock({HELD_KEY})"  # reads, as far as a proxy knows; see Stage.holding()
 BACKENDS = ("FROM pg_stat_activity WHERE usename = '{user}' AND backend_type = 'client backend' "
             "AND pid <> pg_backend_pid()")
 
@@ -180,6 +183,15 @@ class Stage:
         """How many backends of the test user run a query that contains `text`."""
         return int(self.admin(f"SELECT count(*) {self.lab.backends} AND state = 'active' "
                               f"AND query LIKE '%{text}%'")[0][0])
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Until the block ends, queries that call HELD last, on a machine of any speed."""
+        self.admin(f"SELECT pg_advisory_lock({HELD_KEY})")
+        try:
+            yield
+        finally:
+            self.admin(f"SELECT pg_advisory_unlock({HELD_KEY})")
 
     def close(self) -> None:
         for wire in self.holders:

@@ -76,11 +76,21 @@ func main() {
 	check(bytes.Count(out.Bytes(), []byte("\n")) == 5000, "copy out")
 	fmt.Println("ok copy")
 
+	ended, stopped := make(chan bool), make(chan bool)
 	go func() {
-		time.Sleep(400 * time.Millisecond)
-		must(conn.PgConn().CancelRequest(ctx))
+		defer close(stopped)
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(400 * time.Millisecond): // one before the statement is ignored
+				must(conn.PgConn().CancelRequest(ctx))
+			}
+		}
 	}()
 	_, err = conn.Exec(ctx, "select pg_sleep(20)")
+	close(ended)
+	<-stopped
 	var failure *pgconn.PgError
 	check(errors.As(err, &failure) && failure.Code == "57014", "cancel")
 	fmt.Println("ok cancel")

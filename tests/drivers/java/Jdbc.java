@@ -71,20 +71,30 @@ public class Jdbc {
     check(copy.copyOut("copy t to stdout", out) == 2 && out.toString().endsWith("two\n"));
     System.out.println("ok copy");
     Statement slow = connection.createStatement();
-    new Thread(() -> {
+    var slowConnection = connection.unwrap(org.postgresql.core.BaseConnection.class);
+    var canceller = new Thread(() -> {
       try {
         Thread.sleep(400);
         slow.cancel();
-      } catch (InterruptedException | SQLException error) {
+        while (true) {  // one that comes before the statement is ignored, and slow sends one only
+          Thread.sleep(300);
+          slowConnection.cancelQuery();
+        }
+      } catch (InterruptedException ended) {
+        return;
+      } catch (SQLException error) {
         error.printStackTrace();
       }
-    }).start();
+    });
+    canceller.start();
     try {
       slow.execute("select pg_sleep(20)");
     } catch (SQLException error) {
       check(error.getSQLState().equals("57014"));
       System.out.println("ok cancel");
     }
+    canceller.interrupt();
+    canceller.join();
     connection.createStatement().execute("listen jdbc_channel");
     try (var other = connect()) {
       other.createStatement().execute("notify jdbc_channel, 'hello'");

@@ -37,13 +37,22 @@ with psycopg.connect("", autocommit=True) as connection:
         with cursor.copy("copy t to stdout") as copy:
             assert sum(1 for _ in copy.rows()) == 10000
     print("ok copy")
-    threading.Timer(0.3, connection.cancel).start()
+    ended = threading.Event()
+
+    def cancel():
+        while not ended.wait(0.3):  # one that comes before the statement is ignored
+            connection.cancel()
+
+    canceller = threading.Thread(target=cancel, daemon=True)
+    canceller.start()
     begun = time.monotonic()
     try:
         connection.execute("select pg_sleep(20)")
     except psycopg.errors.QueryCanceled:
         assert time.monotonic() - begun < 10
         print("ok cancel")
+    ended.set()
+    canceller.join()
     connection.execute("listen psycopg_channel")
     with psycopg.connect("", autocommit=True) as other:
         other.execute("notify psycopg_channel, 'hello'")

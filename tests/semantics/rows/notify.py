@@ -130,10 +130,12 @@ def _order(stage: Stage) -> None:
 
 @case("I", "delivered after the transaction of the listener, before ReadyForQuery", pool=2)
 def _not_inside(stage: Stage) -> None:
-    a, b = stage.clients("a", "b")
-    a.simple("LISTEN chat")
+    a, b, c = stage.clients("a", "b", "c")
+    for client in (a, c):
+        client.simple("LISTEN chat")
     a.simple("BEGIN")
     b.simple("NOTIFY chat, 'hello'")
+    stage.equal(c.notified(), HELLO, "c's notifications")  # so a's has come, too
     stage.must(a.silent(SILENCE_SECONDS), "nothing inside the transaction")
     stage.equal(a.simple("SELECT 1").types, "TDCZ", "an answer inside the transaction")
     stage.equal(a.simple("COMMIT").types, "CAZ", "the answer to COMMIT")

@@ -78,9 +78,12 @@ for _way in PROTOCOL:
 def _listener(stage: Stage) -> None:
     a, b = stage.clients("a", "b")
     a.simple("LISTEN chat")
+    listeners = f"SELECT pid {stage.lab.backends} AND state = 'idle' AND query LIKE '%LISTEN%'"
+    before = stage.admin(listeners)
     stage.end_idle_backends()
-    if not stage.direct:
-        time.sleep(0.5)  # the proxy may take a moment to listen again; meanwhile there is a gap
+    if not stage.direct:  # the proxy may take a moment to listen again; meanwhile there is a gap
+        stage.wait(lambda: any(each not in before for each in stage.admin(listeners)),
+                   "the proxy listens again")
     b.simple("NOTIFY chat, 'hello'")
     stage.equal(a.notified(), [("chat", "hello")], "a's notifications")
 

@@ -4,7 +4,7 @@ from lib import pgwire
 from lib.pgwire import VERSION_3_0, VERSION_3_2, VERSION_GREASE
 from semantics.case import case
 from semantics.client import Client
-from semantics.stage import Stage
+from semantics.stage import HELD, Stage
 from semantics.ways import PROTOCOL
 
 NEW = {"version": 18}  # PostgreSQL 18 is the first that speaks 3.2
@@ -69,6 +69,12 @@ def _sleep(stage: Stage, client: Client, seconds: int = 20) -> None:
     stage.wait(lambda: stage.running("pg_sleep"), "the query runs")
 
 
+def _held(stage: Stage, client: Client) -> None:
+    """Start a query that lasts until stage.holding() ends."""
+    client.send(pgwire.query(f"SELECT {HELD}"), note="SELECT pg_advisory_xact_lock")
+    stage.wait(lambda: stage.running(HELD), "the query runs")
+
+
 for _version, _name, _more in ((VERSION_3_0, "3.0", {}), (VERSION_3_2, "3.2", NEW)):
     @case("A", f"the key of {_name} cancels, and only its own session", pool=2, **_more)
     def _cancels(stage: Stage, version=_version) -> None:
@@ -85,19 +91,21 @@ for _version, _name, _more in ((VERSION_3_0, "3.0", {}), (VERSION_3_2, "3.2", NE
     def _altered(stage: Stage, version=_version) -> None:
         a = _speaking(stage, "a", version)
         key, pid = a.wire.session.key, a.wire.session.pid
-        a.send(pgwire.query("SELECT pg_sleep(0.5)"), note="SELECT pg_sleep")
-        stage.wait(lambda: stage.running("pg_sleep"), "the query runs")
-        for wrong in (key[:-1] + bytes([key[-1] ^ 1]), key[::-1]):
-            pgwire.send_cancel(stage.address, pid, wrong)
+        with stage.holding():
+            _held(stage, a)
+            for wrong in (key[:-1] + bytes([key[-1] ^ 1]), key[::-1]):
+                pgwire.send_cancel(stage.address, pid, wrong)
+            stage.must(a.silent(0.2), "a's query goes on")
         stage.equal(a.ready().errors, [], "a's query")
 
     @case("A", f"the key of {_name} after its query, with another client at the server", **_more)
     def _late(stage: Stage, version=_version) -> None:
         a, b = (_speaking(stage, name, version) for name in "ab")
         a.simple("SELECT 1")
-        b.send(pgwire.query("SELECT pg_sleep(0.3)"), note="SELECT pg_sleep")
-        stage.wait(lambda: stage.running("pg_sleep"), "b's query runs")
-        pgwire.send_cancel(stage.address, a.wire.session.pid, a.wire.session.key)
+        with stage.holding():
+            _held(stage, b)
+            pgwire.send_cancel(stage.address, a.wire.session.pid, a.wire.session.key)
+            stage.must(b.silent(0.2), "b's query goes on")
         stage.equal(b.ready().errors, [], "b's query")
 
 

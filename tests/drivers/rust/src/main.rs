@@ -62,11 +62,15 @@ async fn main() -> Result<(), Failure> {
     assert_eq!(out.len(), 5000);
     println!("ok copy");
     let token = client.cancel_token();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        token.cancel_query(NoTls).await.expect("the cancel request is sent");
-    });
-    let error = client.execute("select pg_sleep(20)", &[]).await.expect_err("it is cancelled");
+    let slow = client.execute("select pg_sleep(20)", &[]);
+    futures_util::pin_mut!(slow);
+    let error = loop {
+        match tokio::time::timeout(Duration::from_millis(400), &mut slow).await {
+            Ok(done) => break done.expect_err("it is cancelled"),
+            // One that comes before the statement is ignored.
+            Err(_) => token.cancel_query(NoTls).await.expect("the cancel request is sent"),
+        }
+    };
     assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED));
     println!("ok cancel");
     client.batch_execute("listen rust_channel").await?;
