@@ -195,12 +195,12 @@ def test_an_expired_password_is_wrong_also_when_it_was_known(asking, server):
     assert refused(front, user="new_user", password="old-pw").sqlstate == "28P01"
 
     with server.connect() as connection:
-        until = connection.execute("select now() + '3 s'").fetchone()[0]
+        until = connection.execute("select now() + '7 s'").fetchone()[0]
     alter(server, "new_user", f"valid until '{until}'")
     time.sleep(1.1)
     refused(front, user="new_user", password="old-pw")
     connect(front, user="new_user", password="old-pw", database="app").close()
-    time.sleep(2.5)
+    time.sleep(6.5)
     error = refused(front, user="new_user", password="old-pw")
     assert (error.sqlstate, error.fields["M"]) == (
         "28P01", 'password authentication failed for user "new_user"')
@@ -247,13 +247,15 @@ def test_a_function_of_the_clients_database(asking, server):
                     "query": "select n, p from find_user($1)"},
                    routes=[{"match": {"database": "/db(.)/"}, "upstream": "main",
                             "database": "shard_$1", "login": {"user": "trusty"}}])
+    began = time.monotonic()
     connect(front, user="someone", password="one", database="db1").close()
     connect(front, user="someone", password="two", database="db2").close()
     assert refused(front, user="someone", password="one", database="db2").sqlstate == "28P01"
     # Nobody is in a database that is not there, and it costs the server one login.
     for _ in range(3):
         assert refused(front, user="someone", password="one", database="db9").sqlstate == "28P01"
-    assert counted(front, "lookups") == 3
+    # A wrong password is looked up again once what is known is older than a second.
+    assert 3 <= counted(front, "lookups") <= 3 + 2 * int(time.monotonic() - began)
 
 
 def test_a_fixed_database_serves_all_and_the_server_says_which_exist(asking):
@@ -274,7 +276,7 @@ def test_a_fixed_database_serves_all_and_the_server_says_which_exist(asking):
     ({"query": "select 'other' || left($1, 0), 'x'"}, "not the name asked for"),
     ({"query": "select $1::text, 'x' from generate_series(1, 2)"}, "more than one row"),
     ({"query": "select $1::text, 'secret-word', 'soon'"}, "not a number"),
-    ({"query": "select $1::text, pg_sleep(9)::text", "timeout": "300ms"}, "no answer within"),
+    ({"query": "select $1::text, pg_sleep(9)::text", "timeout": "3s"}, "no answer within"),
 ])
 def test_a_failure_is_fatal_without_details_and_the_log_has_them(asking, query, words):
     front = asking(query)
@@ -298,11 +300,11 @@ def test_no_secret_is_in_the_log(asking):
 
 
 def test_a_query_that_nobody_waits_for_any_more_is_cancelled(asking, server):
-    front = asking({"query": "select $1::text, pg_sleep(60)::text", "timeout": "300ms",
+    front = asking({"query": "select $1::text, pg_sleep(60)::text", "timeout": "2s",
                     "max_connections": 1})
-    for _ in range(3):
+    for _ in range(2):
         assert refused(front, user="alice", password="x").sqlstate == "57P03"
-    wait_until(lambda: int(server.scalar(ASKING)) == 0, "no backend sleeps on", 5)
+    wait_until(lambda: int(server.scalar(ASKING)) == 0, "no backend sleeps on", 15)
 
 
 @contextmanager
@@ -365,10 +367,10 @@ def test_a_look_up_ends_with_the_login(proxy_factory):
 
 
 def test_connections_that_ask_are_closed_when_idle(asking, server):
-    front = asking({"idle_timeout": "2s"})
+    front = asking({"idle_timeout": "4s"})
     connect(front, user="bob", password=password_of("bob"), database="app").close()
     wait_until(lambda: int(server.scalar(ASKING)) == 1, "one connection asks", 5)
-    wait_until(lambda: int(server.scalar(ASKING)) == 0, "it is closed", 5)
+    wait_until(lambda: int(server.scalar(ASKING)) == 0, "it is closed", 10)
 
 
 def test_a_reload_changes_whom_new_logins_ask(asking, server):

@@ -33,7 +33,7 @@ def load(target, *options, said=None):
 @pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
 def test_postgresql_understands_the_load(target, mode, own_settings):
     found = load(target, "--mode", mode, "--own-settings", own_settings, "--clients", "4",
-                 "--warm-up", "0.05", "--seconds", "0.2")
+                 "--warm-up", "0.05", "--seconds", "1")
     assert found[-1]["requests"] > 0
 
 

@@ -15,12 +15,21 @@ from lib.trunkline import client_tls
 STARTUP = pgwire.startup([("user", "trusty"), ("database", "app")])
 
 
-@pytest.fixture
-def front(proxy_factory, pg18, certificates):
+def front_of(proxy_factory, pg18, certificates, **more):
     return proxy_factory(
         upstreams={"main": upstream_of(pg18)}, routes=[{"upstream": "main"}],
-        authentication=[{"method": "trust"}], login_timeout="1500ms",
-        listen=listener(certificates))
+        authentication=[{"method": "trust"}], listen=listener(certificates), **more)
+
+
+@pytest.fixture
+def front(proxy_factory, pg18, certificates):
+    return front_of(proxy_factory, pg18, certificates)
+
+
+@pytest.fixture
+def strict(proxy_factory, pg18, certificates):
+    """For tests that wait for the deadline."""
+    return front_of(proxy_factory, pg18, certificates, login_timeout="1500ms")
 
 
 def finish(wire: Wire) -> None:
@@ -144,16 +153,16 @@ def test_the_startup_packet_has_a_limit(front, size, accepted):
 
 
 @pytest.mark.parametrize("first", [b"", b"\0\0", STARTUP[:20], b"\x16\x03\x01"])
-def test_half_a_beginning_is_closed_at_the_deadline(front, first):
-    with Wire(front.host, front.port) as wire:
-        begun = time.monotonic()
+def test_half_a_beginning_is_closed_at_the_deadline(strict, first):
+    begun = time.monotonic()
+    with Wire(strict.host, strict.port) as wire:
         wire.send(first)
         wire.read_to_end()
         assert 1.0 < time.monotonic() - begun < 4
 
 
-def test_the_deadline_covers_the_tls_handshake_and_the_login(front):
-    with Wire(front.host, front.port) as wire:
+def test_the_deadline_covers_the_tls_handshake_and_the_login(strict):
+    with Wire(strict.host, strict.port) as wire:
         begun = time.monotonic()
         wire.start_tls(client_tls(), "localhost")
         time.sleep(0.8)
@@ -162,8 +171,8 @@ def test_the_deadline_covers_the_tls_handshake_and_the_login(front):
         assert time.monotonic() - begun < 4
 
 
-def test_a_trickle_does_not_extend_the_deadline(front):
-    with Wire(front.host, front.port) as wire:
+def test_a_trickle_does_not_extend_the_deadline(strict):
+    with Wire(strict.host, strict.port) as wire:
         begun = time.monotonic()
         try:
             for byte in STARTUP[:-1]:

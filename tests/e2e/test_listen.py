@@ -207,11 +207,12 @@ def test_a_listener_that_is_lost_listens_again_and_the_gap_is_logged(pooled, new
 
 
 def test_a_listener_goes_on_where_the_server_ends_idle_sessions(pooled, new_cluster):
-    server = new_cluster(15, tls=False, idle_session_timeout="300ms", statement_timeout="300ms")
+    server = new_cluster(15, tls=False, idle_session_timeout="1800ms",
+                         statement_timeout="1800ms")
     front = pooled(server)
     with enter(front) as a:
         a.run("listen chat")
-        time.sleep(0.8)
+        time.sleep(2.5)
         with enter(front) as b:
             b.run("notify chat, 'x'")
         assert [each[1:] for each in notified(a)] == [("chat", "x")]

@@ -381,7 +381,7 @@ def test_the_prefix_can_be_changed(proxy_factory, pg18):
     front = proxy_factory(upstreams={"main": upstream_of(pg18)}, routes=[{"upstream": "main"}],
                           authentication=[{"method": "trust"}], metrics={"prefix": "envoy"})
     connect(front).close()
-    assert front.counter("sessions") == 1
+    wait_until(lambda: front.counter("sessions") == 1, "it is counted")
     assert "envoy_postgres_sessions_total" in front.metrics()
 
 

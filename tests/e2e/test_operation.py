@@ -197,8 +197,8 @@ def test_drain_is_bounded(proxy_factory, pg18):
         begun = time.monotonic()
         front.terminate()
         assert wire.read_to_end()[-1].fields()["V"] == "FATAL"
-        assert front.program.wait(5) == 0
-        assert 0.7 < time.monotonic() - begun < 4
+        assert front.program.wait(15) == 0
+        assert 0.7 < time.monotonic() - begun < 15
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
@@ -207,9 +207,10 @@ def test_a_second_signal_ends_at_once(proxy_factory, pg18, second):
     with connect(front) as wire:
         wire.run("begin")
         front.terminate()
-        time.sleep(0.3)
+        # Two signals of a kind are one until the first is taken.
+        wait_until(lambda: "draining" in front.log(), "the first is taken")
         front.program.signal(second)
-        assert front.program.wait(3) is not None
+        assert front.program.wait(15) is not None
 
 
 def test_int_alone_ends_at_once(proxy_factory, pg18):
@@ -260,7 +261,7 @@ def test_max_clients(proxy_factory, pg18, setting):
 
 
 def test_logins_are_limited_by_source(proxy_factory, pg18):
-    front = proxy_factory(**config_of(pg18, max_logins_per_second_per_source=5))
+    front = proxy_factory(**config_of(pg18, max_logins_per_second_per_source=2))
 
     def log_in():
         try:
@@ -269,11 +270,13 @@ def test_logins_are_limited_by_source(proxy_factory, pg18):
         except WireError as error:
             return error
 
-    errors = [error for error in (log_in() for _ in range(20)) if error]
-    assert errors, "20 logins at once are more than 5 a second"
-    assert {error.sqlstate for error in errors} == {"53300"}
-    assert "max_logins_per_second_per_source" in str(errors[0].fields)
-    assert len(errors) < 16, "as many as a second allows come in at once"
+    logins = [log_in()]
+    while logins[-1] is None and len(logins) < 100:  # until three come within a second
+        logins.append(log_in())
+    assert logins[-1], "some of them are more than 2 a second"
+    assert logins[-1].sqlstate == "53300"
+    assert "max_logins_per_second_per_source" in str(logins[-1].fields)
+    assert len(logins) > 2, "as many as a second allows come in at once"
     wait_until(lambda: log_in() is None, "a second has passed")
     # A limit that is lifted holds for nobody.
     del front.config["max_logins_per_second_per_source"]
@@ -282,9 +285,9 @@ def test_logins_are_limited_by_source(proxy_factory, pg18):
 
 
 def test_many_half_open_clients_do_not_lock_out(proxy_factory, pg18):
-    front = proxy_factory(**config_of(pg18, login_timeout="1s", max_clients=50))
+    front = proxy_factory(**config_of(pg18, login_timeout="3s", max_clients=50))
     half = [socket.create_connection((front.host, front.port)) for _ in range(60)]
-    time.sleep(2)
+    time.sleep(4)
     connect(front).close()
     for each in half:
         each.close()
@@ -310,10 +313,11 @@ def test_json_lines_at_login_and_close(proxy_factory, pg18):
     front = proxy_factory(**config_of(pg18, log={"level": "info", "format": "json"}))
     with connect(front, parameters=[("application_name", 'quo"te\n\x01')]):
         pass
-    wait_until(lambda: front.counter("sessions") == 1, "a session")
-    time.sleep(0.3)
-    lines = [json.loads(line) for line in front.log().splitlines() if line.startswith("{")]
-    assert len(lines) == len([line for line in front.log().splitlines() if line.strip()])
+    wait_until(lambda: re.search('"session closed".*"trusty".*"reason".*\n', front.log()),
+               "a session has come and gone")
+    log = front.log()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert len(lines) == len([line for line in log.splitlines() if line.strip()])
     texts = [json.dumps(line) for line in lines]
     assert any("trusty" in text and "login" in text for text in texts)
     closes = [text for text in texts if "close" in text and "reason" in text]
