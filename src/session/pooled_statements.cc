@@ -37,6 +37,15 @@ constexpr sql::KindSet kSettingKinds = {StatementKind::set,
                                         StatementKind::reset,
                                         StatementKind::reset_all};
 
+// No setting changes what they mean, and some may not come behind a query.
+bool acts_on_transaction(const pool::Statement& statement) {
+  static constexpr sql::KindSet kKinds = {StatementKind::begin,       StatementKind::commit,
+                                          StatementKind::rollback,    StatementKind::savepoint,
+                                          StatementKind::rollback_to, StatementKind::release,
+                                          StatementKind::set_transaction};
+  return statement.facts != nullptr && statement.facts->kinds().is_within(kKinds);
+}
+
 }  // namespace
 
 pool::StatementPtr PooledMachine::statement_named(std::string_view name) const {
@@ -111,7 +120,8 @@ uint64_t PooledMachine::ddl_epoch() const {
 // needs it, and so undone with that.
 void PooledMachine::prepare_again(const pool::StatementPtr& statement, std::string_view name,
                                   Pieces& out) {
-  bool is_as_now = meaning_is_open_ || pool::same(statement->settings, settings_.of_meaning());
+  bool is_as_now = meaning_is_open_ || acts_on_transaction(*statement) ||
+                   pool::same(statement->settings, settings_.of_meaning());
   if (is_as_now) [[likely]]
     return prepare_now(statement, name, out);
   const pool::Settings now = settings_.current() ? *settings_.current() : pool::Settings();

@@ -117,3 +117,16 @@ def _forget_unseen(stage: Stage) -> None:
     a.simple("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
     stage.equal(b.simple("SHOW work_mem").value, "7MB", "b's setting")
     stage.equal(b.execute("kept").value, "of b", "b's statement")
+
+
+@case("E", "a BEGIN that was prepared under other settings has no query before it", pool=2)
+def _begin_of_another_zone(stage: Stage) -> None:
+    a = stage.client("a")
+    a.simple("SET TimeZone = 'UTC'")
+    a.parse("s", "BEGIN ISOLATION LEVEL SERIALIZABLE")
+    a.simple("SET TimeZone = 'Asia/Tokyo'")
+    stage.move()
+    a.simple("BEGIN")
+    said = a.execute("s")
+    stage.equal((said.errors, said.status), ([], "T"), "the second BEGIN")
+    stage.equal(a.simple("SHOW transaction_isolation").value, "serializable", "the level")
