@@ -39,9 +39,9 @@ constexpr sql::KindSet kSettingKinds = {StatementKind::set,
 
 // No setting changes what they mean, and some may not come behind a query.
 bool acts_on_transaction(const pool::Statement& statement) {
-  static constexpr sql::KindSet kKinds = {StatementKind::begin,       StatementKind::commit,
-                                          StatementKind::rollback,    StatementKind::savepoint,
-                                          StatementKind::rollback_to, StatementKind::release,
+  static constexpr sql::KindSet kKinds = {StatementKind::begin,          StatementKind::commit,
+                                          StatementKind::rollback,       StatementKind::savepoint,
+                                          StatementKind::rollback_to,    StatementKind::release,
                                           StatementKind::set_transaction};
   return statement.facts != nullptr && statement.facts->kinds().is_within(kKinds);
 }
