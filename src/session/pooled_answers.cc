@@ -22,7 +22,7 @@ constexpr std::string_view kCloseComplete("3\0\0\0\4", 5);
 constexpr std::string_view kReadyIdle("Z\0\0\0\5I", 6);
 constexpr std::string_view kReady("Z\0\0\0\5", 5);
 
-constexpr size_t kPiecesOfOne = 4;
+constexpr size_t kPiecesOfAnswer = 4;
 
 }  // namespace
 
@@ -85,7 +85,7 @@ bool PooledMachine::from_server(std::string_view& input, Instant now, Pieces& ou
   if (!input.empty()) flushed_ = false;
   for (;;) {
     take_due(out);
-    if (out.room() < kPiecesOfOne) {
+    if (out.room() < kPiecesOfAnswer) {
       answers_blocked_ = true;
       return true;
     }
@@ -199,7 +199,7 @@ void PooledMachine::take_due(Pieces& out) {
   take_notifications(out);
   for (; syncs_owed_ > 0 && out.room() > 1; --syncs_owed_) out.add(kReadyIdle);
   if (server_ == nullptr) return;
-  while (out.room() >= kPiecesOfOne) {
+  while (out.room() >= kPiecesOfAnswer) {
     std::optional<ResponseQueue::Entry> due = server_->queue.take_due();
     if (!due) return;
     may_restart_ = false;

@@ -22,7 +22,7 @@ constexpr sql::Suspicions kMayNotify = {Suspicion::notifies,      Suspicion::opa
 constexpr sql::KindSet kListenKinds = {StatementKind::listen, StatementKind::unlisten,
                                        StatementKind::unlisten_all};
 
-constexpr size_t kPiecesOfOne = 4;
+constexpr size_t kPiecesOfNotification = 4;
 
 }  // namespace
 
@@ -96,10 +96,10 @@ bool PooledMachine::has_notifications() const {
 void PooledMachine::take_notifications(Pieces& out) {
   if (notifications_ == nullptr || !may_tell_notifications()) return;
   uint64_t messages = 0;
-  while (!notifications_->empty() && out.room() > kPiecesOfOne) {
+  while (!notifications_->empty() && out.room() > kPiecesOfNotification) {
     out.add(given_.emplace_back(notifications_->take(messages)));
   }
-  if (!held_ready_.empty() && notifications_->empty() && out.room() > kPiecesOfOne) {
+  if (!held_ready_.empty() && notifications_->empty() && out.room() > kPiecesOfNotification) {
     out.add(given_.emplace_back(std::exchange(held_ready_, {})));
     ++messages;
   }

@@ -21,7 +21,7 @@ constexpr std::string_view kFlush("H\0\0\0\4", 5);
 
 // What one message may add to `out`: the guard, those that go, a statement that is prepared again
 // with one that it needs, two headers with names, the message, and what runs behind it.
-constexpr size_t kPiecesOfOne = 12;
+constexpr size_t kPiecesOfRequest = 12;
 
 }  // namespace
 
@@ -31,7 +31,7 @@ PooledMachine::Verdict PooledMachine::from_client(std::string_view& input, std::
   now_ = now;
   kept_.clear();
   for (;;) {
-    if (out.room() < kPiecesOfOne) return Verdict::write_first;
+    if (out.room() < kPiecesOfRequest) return Verdict::write_first;
     switch (reader_.next(input)) {
       case FrontReader::Found::nothing:
         return Verdict::go_on;
