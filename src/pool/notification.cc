@@ -23,6 +23,7 @@ void append_channel_statement(std::string& text, std::string_view verb, std::str
 NotificationPtr make_notification(const ServerNotification& from, uint32_t process_id) {
   auto made = std::make_shared<Notification>();
   made->channel = from.channel;
+  made->sender = process_id;
   wire::MessageBuilder(made->message, wire::server_message::kNotificationResponse)
       .int32(process_id)
       .c_string(from.channel)

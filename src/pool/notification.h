@@ -12,6 +12,7 @@ namespace trunkline::pool {
 // A notification for clients: the same bytes for all who listen. Immutable; any thread.
 struct Notification {
   std::string channel;
+  uint32_t sender = 0;  // the process id that clients are told
   std::string message;  // NotificationResponse, whole
 
   // What it costs while it waits for a client.

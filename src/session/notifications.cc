@@ -62,17 +62,35 @@ void Notifications::on_sent(const sql::TextFacts& facts) {
 void Notifications::on_completed(const sql::Statement& statement, std::string_view tag) {
   if (statement.kind == sql::StatementKind::listen && !serves(statement.name.text)) return;
   channels_.on_completed(statement, tag);
+  if (channels_.committed().empty()) starts_to_listen_ = true;
 }
 
-void Notifications::on_ready(bool in_block, bool notified) {
+void Notifications::on_ready(bool in_block, std::optional<uint32_t> sender) {
   if (in_block) return drop_unwanted();
   channels_.on_idle();
   reconcile();
   drop_unwanted();
   cleared_ = nullptr;
-  if (!notified || channels_.committed().empty()) return;
+  bool had_listened = !std::exchange(starts_to_listen_, channels_.committed().empty());
+  size_t heard = std::exchange(own_heard_, 0);
+  if (!sender || channels_.committed().empty()) return;
+  if (!had_listened) own_ = Own{.sender = *sender, .count = heard};
   fence_ = ++last_ticket_;
   listening_.fence(fence_);
+}
+
+void Notifications::drop_own_before_listen() {
+  if (!own_) return;
+  auto is_own = [&](const pool::NotificationPtr& each) { return each->sender == own_->sender; };
+  auto all = static_cast<size_t>(std::ranges::count_if(inbox_, is_own));
+  size_t too_many = all - std::min(all, own_->count);
+  std::erase_if(inbox_, [&](const pool::NotificationPtr& each) {
+    if (too_many == 0 || !is_own(each)) return false;
+    --too_many;
+    listening_.taken(each->bytes());
+    return true;
+  });
+  own_.reset();
 }
 
 // The listener need not hear what a rollback or UNLISTEN has ended.
@@ -97,7 +115,10 @@ void Notifications::drop_unwanted() {
 }
 
 void Notifications::on_answer(Listening::Ticket ticket, bool hears) {
-  if (ticket == fence_) fence_ = 0;
+  if (ticket == fence_) {
+    fence_ = 0;
+    drop_own_before_listen();
+  }
   if (ticket == clearance_) clearance_ = 0;
   for (auto& [name, channel] : asked_for_) {
     if (channel.ticket != ticket || channel.state != Channel::State::asked) continue;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +45,8 @@ class Listening {
 //   NOTIFY a ─► `on_ready` asks the listener for what it has heard ─► ReadyForQuery
 //
 // The listener hears a channel from before the LISTEN runs, so nothing that commits later is
-// missed.
+// missed. What the client has sent itself before the first LISTEN it must not be told, though: of
+// its own it gets as many, the last, as the server connection has heard that has run the LISTEN.
 class Notifications {
  public:
   Notifications(Listening& listening, std::string encoding) : listening_(listening) {
@@ -63,9 +65,11 @@ class Notifications {
 
   void on_completed(const sql::Statement& statement, std::string_view tag);
   void on_error(bool in_block) { channels_.on_error(in_block); }
-  // ReadyForQuery, which is kept by the caller until `holds` says no more. `notified`: something of
-  // the transaction may have sent notifications.
-  void on_ready(bool in_block, bool notified);
+  // The server connection at hand tells of a notification of its own, on a channel that is served.
+  void on_own_heard() { ++own_heard_; }
+  // ReadyForQuery, which is kept by the caller while `fenced`. `sender`: the process id under which
+  // something of the transaction may have notified.
+  void on_ready(bool in_block, std::optional<uint32_t> sender);
 
   // Channels that the server connection at hand listens to, as code did that was not seen, go over
   // to the listener, and nothing is lost or told twice: when the listener hears them, the
@@ -135,12 +139,19 @@ class Notifications {
     Listening::Ticket fence = 0;  // behind which it has been heard
   };
 
+  // At the fence: what it may be told of its own.
+  struct Own {
+    uint32_t sender;
+    size_t count;
+  };
+
   void ask_for(const std::string& channel);
   bool adopts(std::string_view channel) const {
     return adoption_ != nullptr && adoption_->channels.contains(channel);
   }
   void give_up_adoption();
   void drop_unwanted();
+  void drop_own_before_listen();
   void reconcile();
 
   Listening& listening_;
@@ -149,6 +160,9 @@ class Notifications {
   uint32_t awaited_ = 0;  // of those, not answered
   Listening::Ticket last_ticket_ = 0;
   Listening::Ticket fence_ = 0;      // before ReadyForQuery
+  std::optional<Own> own_;           // behind that fence; none: all
+  bool starts_to_listen_ = true;     // listened to nothing, at some time since it was idle
+  size_t own_heard_ = 0;             // by the connection at hand, since then
   Listening::Ticket clearance_ = 0;  // before a connection is used
   const void* cleared_ = nullptr;    // the connection that was cleared last
   std::deque<pool::NotificationPtr> inbox_;

@@ -9,11 +9,13 @@ namespace {
 
 class NotificationsTest : public testing::Test {
  protected:
+  static constexpr uint32_t kSender = 7;  // that of `notification`
+
   static std::shared_ptr<const sql::TextFacts> facts(std::string_view text) {
     return sql::TextFacts::of(text, {});
   }
   // A transaction of its own, which the listener and the server do at once.
-  void run(std::string_view text, bool notified = false) {
+  void run(std::string_view text, std::optional<uint32_t> sender = std::nullopt) {
     auto of = facts(text);
     notifications.may_send(*of);
     for (Listening::Ticket i = 1; i <= listening.last; ++i) notifications.on_answer(i, true);
@@ -22,7 +24,7 @@ class NotificationsTest : public testing::Test {
     for (const sql::Statement& statement : of->statements()) {
       notifications.on_completed(statement, "");
     }
-    notifications.on_ready(false, notified);
+    notifications.on_ready(false, sender);
   }
   std::string told() {
     uint64_t count = 0;
@@ -58,7 +60,7 @@ TEST_F(NotificationsTest, what_the_listener_cannot_hear_is_not_served) {
   EXPECT_FALSE(notifications.serves("b"));
   for (const sql::Statement& each : of->statements()) notifications.on_completed(each, "LISTEN");
   listening.heard();
-  notifications.on_ready(false, false);
+  notifications.on_ready(false, std::nullopt);
   EXPECT_EQ(notifications.channels(), (SessionChannels::Names{"a"}));
   EXPECT_EQ(listening.heard(), "");
   // It is tried again with the next LISTEN.
@@ -77,7 +79,7 @@ TEST_F(NotificationsTest, what_was_not_committed_is_given_back) {
   notifications.may_send(*facts("LISTEN b"));
   notifications.on_answer(listening.last, true);
   notifications.on_error(false);
-  notifications.on_ready(false, false);
+  notifications.on_ready(false, std::nullopt);
   EXPECT_EQ(listening.heard(), "listen b 2; unlisten b; ");
   run("UNLISTEN a");
   EXPECT_EQ(listening.heard(), "unlisten a; ");
@@ -110,7 +112,7 @@ TEST_F(NotificationsTest, what_comes_while_a_listen_may_be_committing_is_kept_un
   notifications.on_answer(listening.last, true);
   notifications.on_notification(notification("a", "kept"), true);
   notifications.on_completed(of->statements()[0], "LISTEN");
-  notifications.on_ready(false, false);
+  notifications.on_ready(false, std::nullopt);
   EXPECT_EQ(told(), notification("a", "kept")->message);
 }
 
@@ -120,28 +122,73 @@ TEST_F(NotificationsTest, what_came_before_the_commit_was_sent_is_not_the_client
   notifications.on_answer(listening.last, true);
   notifications.on_completed(of->statements()[0], "LISTEN");
   notifications.on_notification(notification("a"), true);
-  notifications.on_ready(true, false);
+  notifications.on_ready(true, std::nullopt);
   notifications.on_notification(notification("a"), false);
   EXPECT_TRUE(notifications.empty());
-  notifications.on_ready(false, false);
+  notifications.on_ready(false, std::nullopt);
   EXPECT_EQ(told(), "");
 }
 
 TEST_F(NotificationsTest, who_may_have_notified_itself_waits_for_what_the_listener_has_heard) {
   run("LISTEN a");
   listening.heard();
-  notifications.on_ready(true, true);
+  notifications.on_ready(true, kSender);
   EXPECT_FALSE(notifications.fenced());
-  notifications.on_ready(false, true);
+  notifications.on_ready(false, kSender);
   EXPECT_TRUE(notifications.fenced());
   EXPECT_EQ(listening.heard(), "fence 2; ");
   notifications.on_answer(2, true);
   EXPECT_FALSE(notifications.fenced());
 }
 
+TEST_F(NotificationsTest,
+       what_it_has_sent_before_it_listened_is_not_told_though_the_listener_hears) {
+  auto of = facts("COMMIT; LISTEN a; NOTIFY a");
+  notifications.may_send(*of);
+  notifications.on_answer(1, true);
+  for (const sql::Statement& each : of->statements()) notifications.on_completed(each, "COMMIT");
+  for (std::string_view each : {"before", "before", "after"}) {
+    notifications.on_notification(notification("a", each), true);
+    notifications.on_notification(notification("a", "another's", 8), true);
+  }
+  notifications.on_own_heard();
+  notifications.on_ready(false, kSender);
+  notifications.on_answer(2, true);
+  std::string others = notification("a", "another's", 8)->message;
+  EXPECT_EQ(told(), others + others + notification("a", "after")->message + others);
+  EXPECT_EQ(listening.bytes_taken, notification("a", "before")->bytes() * 2 +
+                                       notification("a", "after")->bytes() +
+                                       notification("a", "another's")->bytes() * 3);
+}
+
+TEST_F(NotificationsTest, who_stops_and_starts_again_is_not_told_what_it_has_sent_in_between) {
+  run("LISTEN a");
+  for (std::string_view text : {"UNLISTEN a", "COMMIT", "LISTEN a"}) {
+    auto of = facts(text);
+    EXPECT_TRUE(notifications.may_send(*of));
+    notifications.on_completed(of->statements()[0], "COMMIT");
+  }
+  notifications.on_notification(notification("a", "in between"), true);
+  notifications.on_ready(false, kSender);
+  notifications.on_answer(listening.last, true);
+  EXPECT_EQ(told(), "");
+}
+
+TEST_F(NotificationsTest, who_listens_to_something_is_told_what_it_has_sent_before_a_further_one) {
+  run("LISTEN a");
+  auto of = facts("COMMIT; LISTEN b");
+  notifications.may_send(*of);
+  notifications.on_answer(listening.last, true);
+  for (const sql::Statement& each : of->statements()) notifications.on_completed(each, "COMMIT");
+  notifications.on_notification(notification("b", "before"), true);
+  notifications.on_ready(false, kSender);
+  notifications.on_answer(listening.last, true);
+  EXPECT_EQ(told(), notification("b", "before")->message);
+}
+
 TEST_F(NotificationsTest, who_does_not_listen_waits_for_nothing) {
   listening.heard();
-  notifications.on_ready(false, true);
+  notifications.on_ready(false, kSender);
   EXPECT_FALSE(notifications.fenced());
   EXPECT_EQ(listening.heard(), "");
 }
@@ -159,7 +206,7 @@ TEST_F(NotificationsTest, another_clients_connection_is_used_when_all_is_heard_t
   EXPECT_FALSE(notifications.may_use(&two));
   // And again in another transaction.
   notifications.on_answer(3, true);
-  notifications.on_ready(false, false);
+  notifications.on_ready(false, std::nullopt);
   EXPECT_FALSE(notifications.may_use(&two));
 }
 

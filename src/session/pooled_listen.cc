@@ -70,7 +70,11 @@ void PooledMachine::note_notifies() {
 
 // ReadyForQuery.
 void PooledMachine::end_listening_unit() {
-  if (notifications_ != nullptr) notifications_->on_ready(in_block_, may_notify_);
+  if (notifications_ != nullptr) {
+    std::optional<uint32_t> sender;
+    if (may_notify_) sender = identity_.process_id != nullptr ? *identity_.process_id : 0;
+    notifications_->on_ready(in_block_, sender);
+  }
   if (in_block_) return;
   may_notify_ = laid_on_ = false;
   if (notifications_ != nullptr && notifications_->idle()) notifications_.reset();
@@ -115,10 +119,14 @@ PooledMachine::Fate PooledMachine::on_notification_response(std::string_view bod
   if (from && notifications_ != nullptr && notifications_->is_mark(from->channel)) {
     return Fate::swallow;
   }
-  if (!listens_here || !from) return Fate::swallow;
-  if (notifications_ != nullptr && notifications_->serves(from->channel)) return Fate::swallow;
-  tally_.on_server_message(type::kNotificationResponse, body, wire::TransactionStatus::idle, now_);
+  if (!from) return Fate::swallow;
   bool own = from->process_id == server_->server.cancel_key.process_id;
+  if (notifications_ != nullptr && notifications_->serves(from->channel)) {
+    if (own) notifications_->on_own_heard();
+    return Fate::swallow;
+  }
+  if (!listens_here) return Fate::swallow;
+  tally_.on_server_message(type::kNotificationResponse, body, wire::TransactionStatus::idle, now_);
   if (!own || identity_.process_id == nullptr) return Fate::pass;
   replacement_ = pool::make_notification(*from, *identity_.process_id)->message;
   return Fate::replace;

@@ -158,6 +158,20 @@ TEST_F(PooledListen, a_client_that_notifies_itself_is_told_ahead_of_ready_for_qu
   EXPECT_EQ(play.heard(), query("SELECT 2"));
 }
 
+TEST_F(PooledListen, what_it_sent_before_it_listened_is_told_as_far_as_its_connection_hears_it) {
+  run(play, "BEGIN", "BEGIN", 'T');
+  run(play, "NOTIFY a, 'before'", "NOTIFY", 'T');
+  play.client(query("COMMIT; LISTEN a; NOTIFY a, 'after'"));
+  answer();
+  for (std::string_view each : {"before", "after"}) {
+    play.own.on_notification(notification("a", each, kProcess), play.machine.unit_open());
+  }
+  std::string answers = done("COMMIT") + done("LISTEN") + done("NOTIFY");
+  EXPECT_EQ(play.server(answers + told("a", "after") + ready()), answers);
+  play.own.on_listening_answer(listening.last, true);
+  EXPECT_EQ(play.own_answers(), told("a", "after", kProcess) + ready());
+}
+
 TEST_F(PooledListen, another_clients_notifications_do_not_pass_for_its_own) {
   listen("a");
   connection->sender->set_client(1);

@@ -35,7 +35,9 @@ PROBES = ("select '2024-02-03 04:05:06+00'::timestamptz", "select date '2024-02-
 
 
 def setting(d: Draw) -> str:
-    return "search_path" if d.focus % 2 and d.maybe(0.25) else d.few(VALUES)
+    """What decides how statements are read, more often than others."""
+    favourite = ("search_path", "DateStyle")[d.focus % 2]
+    return favourite if d.maybe(0.25) else d.few(VALUES)
 
 
 def assignment(d: Draw) -> str:

@@ -24,14 +24,18 @@ def run_unnamed(d: Draw, sql: str, portal: str = "", rows: int = 0) -> List[Oper
 
 def parameterised(d: Draw) -> Tuple[str, Tuple[object, ...]]:
     """A text for Parse and values for one Bind; both by themselves may be wrong."""
-    return d.of((f"select k, v from t{d.n} where k = $1", (str(d.key()),)),
-                (f"select k, v from t{d.n} order by k", ()),
-                ("select $1::int + $2::int", (str(d.number()), d.of("1", "x", None))),
-                ("select name from who", ()), ("show timezone", ()),
-                (f"update t{d.n} set v = $2 where k = $1 returning k", (str(d.key()), "b")),
-                (f"select {d.number()} as mine", ()), ("select 1 / $1::int", (d.of("0", "1"),)),
-                (f"select * from d{d.n} order by a", ()) if "ddl" in d.features
-                else ("select nosuch", ()))
+    found = [(f"select k, v from t{d.n} where k = $1", (str(d.key()),)),
+             (f"select k, v from t{d.n} order by k", ()),
+             ("select $1::int + $2::int", (str(d.number()), d.of("1", "x", None))),
+             ("select name from who", ()), ("show timezone", ()),
+             (f"update t{d.n} set v = $2 where k = $1 returning k", (str(d.key()), "b")),
+             (f"select {d.number()} as mine", ()), ("select 1 / $1::int", (d.of("0", "1"),)),
+             ("select nosuch", ())]
+    if "ddl" in d.features:
+        found.append((f"select * from d{d.n} order by a", ()))
+    if "settings" in d.features:
+        found += [("select date '01/02/2003' as day", ())] * 2
+    return d.of(*found)
 
 
 # -- Envelopes of statements ----------------------------------------------------------------------

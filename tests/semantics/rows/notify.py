@@ -1,5 +1,7 @@
 """Row I: notifications reach who listens, and nobody else."""
 
+from typing import List, Tuple
+
 from semantics.case import Case, add, case
 from semantics.client import Client
 from semantics.stage import Stage
@@ -117,6 +119,37 @@ def _unlisten_undone(stage: Stage) -> None:
     a.simple("ROLLBACK")
     b.simple("NOTIFY chat, 'hello'")
     stage.equal(a.notified(), HELLO, "a's notifications")
+
+
+# With a text that listens, what the client has sent itself in the transaction that it ends.
+_OWN = {
+    "sent by itself before it listened, in one text with the LISTEN":
+        (["BEGIN; NOTIFY chat, 'before'", "COMMIT; LISTEN chat; NOTIFY chat, 'hello'"], HELLO),
+    "sent by itself between UNLISTEN and LISTEN, in one text with the LISTEN":
+        (["LISTEN chat", "BEGIN; UNLISTEN chat; NOTIFY chat, 'between'",
+          "COMMIT; LISTEN chat; NOTIFY chat, 'hello'"], HELLO),
+    "the same twice, before and after it listened":
+        (["BEGIN; NOTIFY chat, 'hello'", "COMMIT; LISTEN chat; NOTIFY chat, 'hello'"], HELLO),
+    "sent by itself before it listened, and nothing since":
+        (["BEGIN; NOTIFY chat, 'before'", "COMMIT; LISTEN chat"], []),
+    "sent by itself before it listened, while it listened to something else":
+        (["LISTEN news", "BEGIN; NOTIFY chat, 'hello'", "COMMIT; LISTEN chat"], HELLO),
+}
+
+
+def _own(texts: List[str], expected: List[Tuple[str, str]]):
+    def play(stage: Stage) -> None:
+        a = stage.client("a")
+        for text in texts:
+            said = a.simple(text)
+        told = [each[1][1:] for each in said if each[0] == "A"]
+        stage.equal(told, expected, "a's notifications")
+        _got_nothing(stage, a)
+    return play
+
+
+for _title, (_texts, _expected) in _OWN.items():
+    add(Case("I", _title, _own(_texts, _expected)))
 
 
 @case("I", "equal notifications of one transaction are one, different ones keep their order")
