@@ -50,6 +50,7 @@ ClientAuth::ClientAuth(Services services, const HbaVerdict& verdict, ClientIdent
 
 void ClientAuth::use(Account account) {
   account_ = std::move(account);
+  if (!verdict_.asks_for_password()) return;
   if (const auto* verifier = stored<ScramVerifier>()) {
     scram_salt_ = verifier->salt;
     scram_iterations_ = verifier->iterations;

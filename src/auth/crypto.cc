@@ -1,17 +1,15 @@
 #include "auth/crypto.h"
 
+#include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstdlib>
 #include <memory>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 
 namespace trunkline::auth {
 
 namespace {
-
-using MacContext = std::unique_ptr<EVP_MAC_CTX, decltype(&EVP_MAC_CTX_free)>;
 
 // OpenSSL 3 looks algorithms up by name, under a lock, each time they are not fetched beforehand.
 // SHA-256 missing means a broken installation: nothing that follows could be safe.
@@ -21,20 +19,36 @@ const EVP_MD* fetched_sha256() {
   return digest;
 }
 
-EVP_MAC_CTX* make_hmac_template() {
-  EVP_MAC* mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-  EVP_MAC_CTX* context = mac == nullptr ? nullptr : EVP_MAC_CTX_new(mac);
-  char name[] = "SHA256";
-  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-                         OSSL_PARAM_construct_end()};
-  if (context == nullptr || EVP_MAC_CTX_set_params(context, params) != 1) std::abort();
-  return context;
-}
+// SHA-256 of what comes in pieces, one at a time. Its context is the thread's: making one costs
+// more than hashing a few hundred bytes.
+class Sha256 {
+ public:
+  Sha256() : context_(own_context()) { restart(); }
 
-MacContext new_hmac() {
-  static EVP_MAC_CTX* const kTemplate = make_hmac_template();
-  return {EVP_MAC_CTX_dup(kTemplate), &EVP_MAC_CTX_free};
-}
+  Sha256& update(std::string_view data) {
+    if (EVP_DigestUpdate(context_, data.data(), data.size()) != 1) std::abort();
+    return *this;
+  }
+  // To begin anew: nothing of what was hashed stays in the context.
+  void finish(Digest& digest) {
+    auto* out = reinterpret_cast<unsigned char*>(digest.span().data());
+    if (EVP_DigestFinal_ex(context_, out, nullptr) != 1) std::abort();
+    restart();
+  }
+
+ private:
+  static EVP_MD_CTX* own_context() {
+    thread_local std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                                 &EVP_MD_CTX_free);
+    if (context == nullptr) std::abort();
+    return context.get();
+  }
+  void restart() {
+    if (EVP_DigestInit_ex(context_, fetched_sha256(), nullptr) != 1) std::abort();
+  }
+
+  EVP_MD_CTX* const context_;
+};
 
 auto as_bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -68,21 +82,29 @@ Digest& Digest::operator^=(std::string_view other) {
 
 Digest sha256(std::string_view data) {
   Digest digest;
-  auto* out = reinterpret_cast<unsigned char*>(digest.span().data());
-  if (EVP_Digest(data.data(), data.size(), out, nullptr, fetched_sha256(), nullptr) != 1)
-    std::abort();
+  Sha256().update(data).finish(digest);
   return digest;
 }
 
+// RFC 2104. OpenSSL's own takes a context for each key, and several copies of it.
 Digest hmac_sha256(std::string_view key, std::string_view data) {
+  constexpr size_t kBlockBytes = 64;
+  constexpr char kInner = 0x36;
+  constexpr char kOuter = 0x5c;
+  Digest short_key;
+  if (key.size() > kBlockBytes) {
+    short_key = sha256(key);
+    key = short_key.view();
+  }
+  std::array<char, kBlockBytes> pad{};
+  std::ranges::copy(key, pad.begin());
   Digest digest;
-  MacContext context = new_hmac();
-  auto* out = reinterpret_cast<unsigned char*>(digest.span().data());
-  size_t written = 0;
-  if (context == nullptr || EVP_MAC_init(context.get(), as_bytes(key), key.size(), nullptr) != 1 ||
-      EVP_MAC_update(context.get(), as_bytes(data), data.size()) != 1 ||
-      EVP_MAC_final(context.get(), out, &written, kSha256Bytes) != 1)
-    std::abort();
+  Sha256 hash;
+  for (char& each : pad) each ^= kInner;
+  hash.update({pad.data(), pad.size()}).update(data).finish(digest);
+  for (char& each : pad) each ^= kInner ^ kOuter;
+  hash.update({pad.data(), pad.size()}).update(digest.view()).finish(digest);
+  wipe(pad.data(), pad.size());
   return digest;
 }
 

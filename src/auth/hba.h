@@ -30,6 +30,12 @@ struct HbaFacts {
 
 // How a client that a rule fits is authenticated.
 struct HbaVerdict {
+  // The client is asked for a password, or for what proves that it knows it.
+  bool asks_for_password() const {
+    using enum config::AuthMethod;
+    return method == password || method == md5 || method == scram_sha_256;
+  }
+
   config::AuthMethod method = config::AuthMethod::scram_sha_256;
   std::string map;                      // for cert, peer and the next
   bool certificate_names_user = false;  // the certificate must also fit the user

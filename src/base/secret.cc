@@ -66,7 +66,7 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 }
 
 void wipe(void* memory, size_t bytes) {
-  OPENSSL_cleanse(memory, bytes);
+  explicit_bzero(memory, bytes);
 }
 
 void wipe(std::string& text) {

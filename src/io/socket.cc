@@ -143,11 +143,15 @@ std::expected<Acceptor::Accepted, int> Acceptor::accept() {
   std::expected<std::pair<int, SocketAddress>, int> accepted =
       loop_.backend().accept(registration_->fd);
   if (!accepted) {
-    // Level-triggered: the next round reports what is still there.
-    registration_->clear(kReadable);
+    look_again();
     return std::unexpected(accepted.error());
   }
   return Accepted{accepted->first, accepted->second};
+}
+
+// Level-triggered: the next round reports what is still there.
+void Acceptor::look_again() {
+  if (registration_ != nullptr) registration_->clear(kReadable);
 }
 
 }  // namespace trunkline::io

@@ -156,9 +156,11 @@ class Acceptor {
     SocketAddress peer;
   };
   // The next connection, or a negative errno: -EAGAIN when there is none now or after `stop`,
-  // -EMFILE and the like
-  // when the process has no room.
+  // -EMFILE and the like when the process has no room.
   std::expected<Accepted, int> accept();
+  // For who leaves the rest for later: kReadable is shown again, in the next round, if there is
+  // more.
+  void look_again();
   // Shows connections as kReadable.
   void bind(Waiter& waiter) { registration_->bind(&waiter, 0); }
   void stop();

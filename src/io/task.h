@@ -2,9 +2,12 @@
 
 #include <cassert>
 #include <coroutine>
+#include <cstddef>
 #include <cstdlib>
 #include <optional>
 #include <utility>
+
+#include "io/frames.h"
 
 namespace trunkline::io {
 
@@ -14,6 +17,9 @@ class Task;
 namespace detail {
 
 struct PromiseBase {
+  static void* operator new(size_t bytes) { return take_frame(bytes); }
+  static void operator delete(void* frame, size_t bytes) noexcept { give_frame_back(frame, bytes); }
+
   std::coroutine_handle<> continuation;
 
   // A child that finishes while its parent is still inside `await_suspend` has no continuation yet:

@@ -94,13 +94,12 @@ class Accounts {
   Accounts(const ClientFacts& client, const auth::HbaVerdict& verdict, const Snapshot& snapshot,
            Environment& environment, Instant deadline)
       : client_(client), snapshot_(snapshot), environment_(environment), deadline_(deadline) {
-    using config::AuthMethod;
-    bool compares = verdict.method == AuthMethod::password || verdict.method == AuthMethod::md5 ||
-                    verdict.method == AuthMethod::scram_sha_256;
     const route::Decision& decision = client.decision;
     bool looks_up =
         decision.kind == route::Decision::Kind::forward && decision.route->auth_query != nullptr;
-    if (!compares || !looks_up || snapshot.auth->users.find(client.startup.user) != nullptr) return;
+    if (!verdict.asks_for_password() || !looks_up ||
+        snapshot.auth->users.find(client.startup.user) != nullptr)
+      return;
     directory_ = environment.process.directories.get(decision.upstream, decision.route->auth_query);
     database_ = decision.database.value_or(client.startup.database);
   }

@@ -106,6 +106,7 @@ bool Worker::is_full() {
 io::Task<> Worker::accept_loop(size_t listener) {
   std::unique_ptr<io::Acceptor>& acceptor = acceptors_[listener];
   io::Waiter waiter(loop_, io::Place::behind);
+  size_t at_once = 1;
   bool failing = false;
   while (!draining_) {
     if (!acceptor) {
@@ -113,17 +114,14 @@ io::Task<> Worker::accept_loop(size_t listener) {
       acceptor->bind(waiter);
     }
     co_await waiter.wait(io::kReadable);
-    int error = is_full() ? 0 : accept_some(listener);
+    int error = is_full() ? 0 : accept_some(*acceptor, listener, at_once);
     // Once, not at each look.
     if (error != 0 && !failing) {
       observe::log(observe::Level::error, "could not accept a connection",
                    {{"error", std::strerror(error)}});
     }
     failing = error != 0;
-    if (error == 0 && !is_full()) {
-      co_await waiter.yield();
-      continue;
-    }
+    if (error == 0 && !is_full()) continue;
     // The socket stays readable for as long as a client waits: registered, it would keep the loop
     // turning.
     acceptor.reset();
@@ -133,14 +131,21 @@ io::Task<> Worker::accept_loop(size_t listener) {
   }
 }
 
-// The error, if there is no descriptor or memory for the next connection; 0 otherwise.
-int Worker::accept_some(size_t listener) {
-  for (size_t i = 0; i < kAcceptsPerWake && !is_full(); ++i) {
-    std::expected<io::Acceptor::Accepted, int> accepted = acceptors_[listener]->accept();
-    if (!accepted) return accepted.error() == -EAGAIN ? 0 : -accepted.error();
+// The error, if there is no descriptor or memory for the next connection; 0 otherwise. To ask for
+// one more than there are costs as much as a connection, so it asks for `at_once` in a round: for
+// more while they come faster than that.
+int Worker::accept_some(io::Acceptor& acceptor, size_t listener, size_t& at_once) {
+  for (size_t i = 0; i < at_once && !is_full(); ++i) {
+    std::expected<io::Acceptor::Accepted, int> accepted = acceptor.accept();
+    if (!accepted) {
+      at_once = 1;
+      return accepted.error() == -EAGAIN ? 0 : -accepted.error();
+    }
     metrics_.accepted().add();
     dispatch_({accepted->fd, accepted->peer, listener});
   }
+  at_once = std::min(2 * at_once, kAcceptsPerRoundMax);
+  acceptor.look_again();
   return 0;
 }
 

@@ -69,7 +69,7 @@ class Worker {
   static constexpr size_t kBufferBytes = 64 * 1024;
   // Free buffers kept for the next burst.
   static constexpr size_t kBuffersKept = 32;
-  static constexpr size_t kAcceptsPerWake = 8;
+  static constexpr size_t kAcceptsPerRoundMax = 8;
   static constexpr Duration kReliefInterval = 500ms;
 
   // How long the backlog is left alone when there is no room, before the next look.
@@ -77,7 +77,7 @@ class Worker {
 
   io::Task<> accept_loop(size_t listener);
   void begin(const Accepted& accepted);
-  int accept_some(size_t listener);
+  int accept_some(io::Acceptor& acceptor, size_t listener, size_t& at_once);
   bool is_full();
   io::Task<> serve(std::unique_ptr<session::Session> session);
   io::Task<> relieve_memory();
