@@ -59,6 +59,7 @@ std::expected<void, std::string> Listeners::open(const std::vector<config::Liste
       fds_.push_back(*fd);
       if (entry.is_unix()) unix_paths_.emplace_back(address->path());
     }
+    if (address->is_ip()) io::set_defer_accept(fds_.back());
     names_.push_back(listener_name(entry));
   }
   // Whoever connects there would be refused without a word: the unit and the file disagree.

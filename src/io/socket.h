@@ -103,6 +103,8 @@ class Socket {
   ssize_t send(std::span<const iovec> from);
   // As `recv` of one byte, which stays. For after a hang-up: a system call each time.
   ssize_t peek() { return loop_->backend().peek(registration_->fd); }
+  // For who knows that there is something to read before an event tells.
+  void expect_data() { registration_->ready |= kReadable; }
   bool readable() const { return (registration_->ready & kReadable) != 0; }
   bool writable() const { return (registration_->ready & kWritable) != 0; }
   bool hung_up() const { return (registration_->ready & kHangup) != 0; }

@@ -27,6 +27,7 @@ Session::Session(Environment& environment, uint32_t id, int fd, const io::Socket
       hooks_(environment.snapshot->hooks),
       began_(environment.loop.now()),
       login_(std::make_unique<LoginState>(environment.snapshot)) {
+  if (!listener_->is_unix) client_.socket().expect_data();  // see `io::set_defer_accept`
   environment_.metrics.clients(state_).add();
 }
 

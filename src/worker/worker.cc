@@ -133,9 +133,10 @@ io::Task<> Worker::accept_loop(size_t listener) {
 
 // The error, if there is no descriptor or memory for the next connection; 0 otherwise. To ask for
 // one more than there are costs as much as a connection, so it asks for `at_once` in a round: for
-// more while they come faster than that.
+// more while they come faster than that. Each has its first step here, as far as its bytes go.
 int Worker::accept_some(io::Acceptor& acceptor, size_t listener, size_t& at_once) {
-  for (size_t i = 0; i < at_once && !is_full(); ++i) {
+  Instant end = loop_.backend().now() + kAcceptMax;
+  for (size_t i = 0; i < at_once && !is_full() && loop_.backend().now() < end; ++i) {
     std::expected<io::Acceptor::Accepted, int> accepted = acceptor.accept();
     if (!accepted) {
       at_once = 1;

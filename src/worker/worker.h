@@ -70,6 +70,7 @@ class Worker {
   // Free buffers kept for the next burst.
   static constexpr size_t kBuffersKept = 32;
   static constexpr size_t kAcceptsPerRoundMax = 8;
+  static constexpr Duration kAcceptMax = 50us;  // of a round; what the last one takes comes on top
   static constexpr Duration kReliefInterval = 500ms;
 
   // How long the backlog is left alone when there is no room, before the next look.
