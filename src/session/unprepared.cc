@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
-#include "sql/parameters.h"
+#include "sql/text_search.h"
 #include "wire/messages.h"
 
 namespace trunkline::session {

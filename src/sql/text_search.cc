@@ -1,4 +1,4 @@
-#include "sql/parameters.h"
+#include "sql/text_search.h"
 
 #include <algorithm>
 #include <charconv>
