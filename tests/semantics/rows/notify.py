@@ -11,6 +11,11 @@ HELLO = [("chat", "hello")]
 SILENCE_SECONDS = 0.06
 
 
+def _told(said) -> List[Tuple[str, str]]:
+    """Channel and payload of the notifications in an answer."""
+    return [each[1][1:] for each in said if each[0] == "A"]
+
+
 def _got_nothing(stage: Stage, client: Client, seconds: float = SILENCE_SECONDS / 4) -> None:
     """Nothing while idle, and nothing that would come with the next answer."""
     stage.must(client.silent(seconds), f"{client.name} is told nothing while idle")
@@ -69,8 +74,7 @@ def _self(way: Way):
         a, b = stage.clients("a", "b")
         a.simple("LISTEN chat")
         said = way.run(a, "NOTIFY chat, 'hello'")
-        found = [each[1][1:] for each in said if each[0] == "A"]
-        stage.equal(found, HELLO, "a's own notification, before ReadyForQuery")
+        stage.equal(_told(said), HELLO, "a's own notification, before ReadyForQuery")
         _got_nothing(stage, b)
         _got_nothing(stage, a)
     return play
@@ -142,8 +146,7 @@ def _own(texts: List[str], expected: List[Tuple[str, str]]):
         a = stage.client("a")
         for text in texts:
             said = a.simple(text)
-        told = [each[1][1:] for each in said if each[0] == "A"]
-        stage.equal(told, expected, "a's notifications")
+        stage.equal(_told(said), expected, "a's notifications")
         _got_nothing(stage, a)
     return play
 
