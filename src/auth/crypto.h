@@ -10,7 +10,8 @@
 
 #include "base/secret.h"
 
-// The hashes authentication is made of, all of them OpenSSL's. Any thread.
+// The hashes authentication is made of, all of them OpenSSL's; HMAC is built from its SHA-256. Any
+// thread.
 namespace trunkline::auth {
 
 inline constexpr size_t kSha256Bytes = 32;
