@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include "io/blocking_pool.h"
 #include "io/epoll_backend.h"
@@ -437,6 +438,30 @@ TEST_P(LoopTest, AnAcceptorMayBeStoppedInTheRoundInWhichAConnectionComes) {
   run_to_end();
   EXPECT_EQ(result, -EAGAIN);
   loop.backend().close(*client);
+  loop.backend().close(fd);
+}
+
+TEST_P(LoopTest, WhatWasLeftOfTheBacklogIsShownAgain) {
+  auto [fd, bound] = listen();
+  Acceptor acceptor(loop, fd);
+  Waiter waiter(loop);
+  acceptor.bind(waiter);
+  std::vector<int> accepted;
+  loop.spawn([](Waiter& on, Acceptor& from, std::vector<int>& out) -> Task<> {
+    while (out.size() < 3) {
+      co_await on.wait(kReadable);
+      auto one = from.accept();
+      if (one) out.push_back(one->fd);
+      from.look_again();
+    }
+  }(waiter, acceptor, accepted));
+  std::vector<int> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(loop.backend().connect(bound).value());
+  run_to_end();
+  EXPECT_EQ(accepted.size(), 3U);
+  acceptor.stop();
+  for (int each : accepted) loop.backend().close(each);
+  for (int each : clients) loop.backend().close(each);
   loop.backend().close(fd);
 }
 
