@@ -133,6 +133,8 @@ class WorkerPoolTest : public testing::Test {
     run_until([this] {
       return std::ranges::all_of(clients_, [](auto& client) { return client->is_in(); });
     });
+    // A client hears that it is in before its worker counts it.
+    run_until([this] { return active(0) + active(1) == clients_.size(); });
   }
   bool all_out() {
     return std::ranges::all_of(clients_, [](auto& client) { return client->is_out(); });
@@ -189,7 +191,6 @@ TEST_F(WorkerPoolTest, DrainingWaitsForAnAnswerThatIsDueAndEndingDoesNot) {
   std::string query;
   wire::append_query(query, "select pg_sleep(1000)");
   clients_[0]->say(query.substr(0, 5));  // half a message is work in progress
-  run_until([this] { return active(0) + active(1) == 2; });
   std::this_thread::sleep_for(20ms);
   pool_.drain();
   run_until([this] { return clients_[1]->is_out(); });
