@@ -12,8 +12,8 @@ trunkline_check(formatting ./dev fmt --check)
 trunkline_check(clang_tidy ./dev lint)
 trunkline_check(dev_script tools/check_dev.sh)
 
-# Every header is compiled alone, by one generated source for each, in a target of its own so that
-# ordinary builds do not pay for it.
+# Every header is compiled alone: where a source of its name includes it first the release build does
+# so, else one generated source, in a target of its own so that ordinary builds do not pay for it.
 get_property(modules GLOBAL PROPERTY trunkline_modules)
 add_custom_target(headers)
 foreach(module ${modules})
@@ -21,6 +21,14 @@ foreach(module ${modules})
        "${CMAKE_SOURCE_DIR}/src/${module}/*.h")
   set(sources)
   foreach(header ${headers})
+    string(REGEX REPLACE "\\.h$" ".cc" own "${CMAKE_SOURCE_DIR}/src/${header}")
+    set(first "")
+    if(EXISTS "${own}" AND NOT CMAKE_UNITY_BUILD)
+      file(STRINGS "${own}" first REGEX "^#include" LIMIT_COUNT 1)
+    endif()
+    if(first STREQUAL "#include \"${header}\"")
+      continue()
+    endif()
     set(source "${CMAKE_BINARY_DIR}/headers/${header}.cc")
     file(CONFIGURE OUTPUT "${source}" CONTENT "#include \"@header@\"\n" @ONLY)
     list(APPEND sources "${source}")

@@ -2,8 +2,9 @@
 #
 # A module is a folder of src/: its *.cc make the library `trunkline_<name>`, its *_test.cc the test program
 # `<name>_test`. A module links, and may include, only modules of lower layers; the test `layers` reads the table in
-# src/CMakeLists.txt and fails when an include goes up or sideways. Builds with a sanitizer compile several files as one
-# unit; tests whose helpers have names that others use as well are listed in src/CMakeLists.txt and stay alone.
+# src/CMakeLists.txt and fails when an include goes up or sideways. Tests, and in builds with a sanitizer the sources too,
+# are compiled several files as one unit: most of a unit's time is its headers'. Those whose helpers have names that
+# others use as well are listed in src/CMakeLists.txt and stay alone.
 function(trunkline_module name)
   cmake_parse_arguments(arg "" "LAYER" "DEPS" ${ARGN})
   set_property(GLOBAL APPEND PROPERTY trunkline_modules ${name})
@@ -24,6 +25,7 @@ function(trunkline_module name)
 
   if(tests AND BUILD_TESTING)
     add_executable(${name}_test ${tests})
+    set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
     target_link_libraries(${name}_test PRIVATE trunkline_${name} GTest::gtest GTest::gmock GTest::gtest_main)
     if(TRUNKLINE_SANITIZE)
       # One process for all of them: a sanitizer takes longer to start than most tests to run.

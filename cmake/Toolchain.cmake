@@ -30,7 +30,7 @@ if(TRUNKLINE_SANITIZE)
   add_compile_options(-fsanitize=${TRUNKLINE_SANITIZE} -fno-sanitize-recover=all -O1)
   add_link_options(-fsanitize=${TRUNKLINE_SANITIZE})
   # Most of a unit's time is its headers': eight share them, which makes such a build four times as
-  # fast. Only the release build shows that each unit stands alone.
+  # fast. Only the release build shows that each source stands alone.
   set(CMAKE_UNITY_BUILD ON)
   set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 endif()

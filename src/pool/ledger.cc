@@ -1,6 +1,7 @@
 #include "pool/ledger.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <utility>
 
@@ -13,6 +14,7 @@ class Ledger::Account {
   std::vector<Caps::iterator> caps;
   uint32_t used = 0;
   bool waits = false;
+  std::atomic<bool> full = false;
 
   // What others must leave free for it.
   uint32_t promised() const { return limits.guaranteed > used ? limits.guaranteed - used : 0; }
@@ -34,6 +36,7 @@ Ledger::AccountPtr Ledger::join(std::weak_ptr<Tenant> tenant, const Limits& limi
     account->caps.push_back(cap);
   }
   promise(*account, 1);
+  note_whether_full(*account);
   accounts_.push_back(account.get());
   if (limits.guaranteed > 0) note_who_is_over();
   return {account.release(), Leave{this}};
@@ -115,11 +118,13 @@ void Ledger::withdraw(Account& account) {
 
 void Ledger::start_waiting(Account& account) {
   if (!std::exchange(account.waits, true)) waiting_.push_back(&account);
+  note_whether_full(account);
   somebody_waits_.store(true, std::memory_order_relaxed);
 }
 
 void Ledger::stop_waiting(Account& account) {
   if (std::exchange(account.waits, false)) std::erase(waiting_, &account);
+  note_whether_full(account);
   somebody_waits_.store(!waiting_.empty(), std::memory_order_relaxed);
 }
 
@@ -130,6 +135,7 @@ void Ledger::set_limits(Account& account, const Limits& limits) {
     promise(account, -1);
     account.limits = limits;
     promise(account, 1);
+    note_whether_full(account);
     note_who_is_over();
     next = next_in_line();
   }
@@ -216,7 +222,16 @@ void Ledger::count(Account& account, int by) {
   promise(account, -1);
   account.used += static_cast<uint32_t>(by);
   promise(account, 1);
+  note_whether_full(account);
   for (Caps::iterator cap : account.caps) cap->second.used += static_cast<uint32_t>(by);
+}
+
+void Ledger::note_whether_full(Account& account) {
+  account.full.store(account.used >= account.limits.size && !account.waits);
+}
+
+bool Ledger::is_full(const Account& account) const {
+  return account.full.load();
 }
 
 void Ledger::promise(Account& account, int sign) {

@@ -45,8 +45,8 @@ class Tenant {
 
 // Counts the server connections of the process, and says who may open one. Exact: a connection is
 // counted from before its login until after its close, everything happens under one mutex, and
-// only where connections are opened and closed, never where they change hands. Any thread; outlives
-// its accounts.
+// only where connections are opened and closed, never where they change hands or are waited for by
+// those of a full pool. Any thread; outlives its accounts.
 //
 // Under a cap everybody keeps what is guaranteed to him: others may only take what no guarantee
 // needs. Where guarantees add up to more than the cap, whoever comes first has it.
@@ -75,6 +75,10 @@ class Ledger {
                    // more than he needs is asked to make some
   };
   Answer open(Account& account, bool may_use_reserve);
+  // `open` without the reserve would say `size_reached`, and there is nothing to withdraw. Without
+  // a lock, in the one order of all threads: who closes one and then looks for those who wait, and
+  // who waits and then looks here, do not miss each other.
+  bool is_full(const Account& account) const;
   // One that nobody waits for: only where there is room that nobody else wants.
   bool open_spare(Account& account);
   void close(Account& account);
@@ -113,6 +117,7 @@ class Ledger {
   static const Cap* full_cap(const Account& account);
   static bool is_under(const Account& account, const Cap& cap);
   static void count(Account& account, int by);
+  static void note_whether_full(Account& account);
   static void promise(Account& account, int sign);
   void start_waiting(Account& account);
   void stop_waiting(Account& account);

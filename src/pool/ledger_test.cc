@@ -53,6 +53,25 @@ TEST_F(LedgerTest, GrantsAsManyAsThePoolMayHave) {
   EXPECT_EQ(ledger.used(*pool->account), 2U);
 }
 
+TEST_F(LedgerTest, IsFullOnlyWhileAskingWouldChangeNothing) {
+  ledger.set_cap(upstream("main"), 2);
+  auto pool = join({.size = 2}, {upstream("main")});
+  auto other = join({.size = 2}, {upstream("main")});
+  EXPECT_FALSE(ledger.is_full(*pool->account));
+  open_many(*pool, 2);
+  EXPECT_TRUE(ledger.is_full(*pool->account));
+  ledger.set_limits(*pool->account, {.size = 3});
+  EXPECT_EQ(open(*pool), Answer::cap_reached);
+  ledger.set_limits(*pool->account, {.size = 1});
+  EXPECT_FALSE(ledger.is_full(*pool->account)) << "it waits for room, which is to be withdrawn";
+  ledger.withdraw(*pool->account);
+  EXPECT_TRUE(ledger.is_full(*pool->account));
+  close(*pool);
+  EXPECT_TRUE(ledger.is_full(*pool->account));
+  close(*pool);
+  EXPECT_FALSE(ledger.is_full(*pool->account));
+}
+
 TEST_F(LedgerTest, TheReserveIsForWhoAsksForIt) {
   auto pool = join({.size = 1, .reserve = 1});
   open_many(*pool, 1);
@@ -221,7 +240,12 @@ TEST_F(LedgerTest, HoldsInRandomWorlds) {
       FakePool& pool = *pools[below(pools.size())];
       if (below(2) == 0) {
         uint32_t before = own.used(*pool.account);
+        bool was_full = own.is_full(*pool.account);
         Answer answer = own.open(*pool.account, false);
+        if (was_full) {
+          ASSERT_EQ(answer, Answer::size_reached);
+        }
+        ASSERT_TRUE(own.is_full(*pool.account) || answer != Answer::size_reached);
         if (&pool == pools[0].get() && before < 2) {
           ASSERT_EQ(answer, Answer::granted) << "it is guaranteed";
         }

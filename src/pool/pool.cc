@@ -34,7 +34,7 @@ void Pool::give_back(Desk& desk, ConnectionPtr connection) {
   }
   if (is_over()) return close_and_serve(desk, std::move(connection), CloseReason::over_limit);
   if (waiting_.load() > 0) {
-    if (EntryPtr first = pop_first()) return hand_over(desk, std::move(connection), first);
+    if (EntryPtr next = pop_line(desk)) return hand_over(desk, std::move(connection), next);
   }
   if (ledger_.is_wanted(*account_)) {
     return close_and_serve(desk, std::move(connection), CloseReason::evicted);
@@ -74,9 +74,8 @@ void Pool::not_opened(Desk& desk, const server::Refusal& why, Instant began) {
     if (ledger_.used(*account_) == places_.load()) {
       line_.for_each([&](Entry& entry) {
         if (entry.since > began) return;
-        entry.unlink();
+        refused.push_back(line_.remove(entry));
         --waiting_;
-        refused.push_back(std::move(entry.self));
       });
     } else {
       backoff_.failed(desk.now());
@@ -162,7 +161,7 @@ void Pool::on_room() {
   Desk* desk = nullptr;
   {
     std::lock_guard lock(mutex_);
-    if (!line_.empty()) desk = line_.front().desk;
+    if (!line_.empty()) desk = line_.first().desk;
   }
   if (desk == nullptr) return ledger_.withdraw(*account_);
   desk->post([pool = shared_from_this(), desk] { pool->serve_line(*desk); });

@@ -17,6 +17,7 @@
 #include "pool/connection.h"
 #include "pool/destination.h"
 #include "pool/ledger.h"
+#include "pool/line.h"
 #include "pool/listener.h"
 #include "pool/metrics.h"
 #include "pool/pin_places.h"
@@ -96,18 +97,9 @@ class Request {
   // Another pool has taken over: it waits nowhere now, and may wait there.
   virtual void on_moved(PoolPtr to) = 0;
 
-  // The place in a line. It outlives the request when a connection is on its way to it already.
-  struct Entry : ListNode<> {
-    Desk* desk = nullptr;
-    Request* request = nullptr;  // null: has left; only its worker looks
-    Instant since = {};
-    bool wants_place = false;
-    std::shared_ptr<Entry> self = {};  // while it is in the line
-  };
-
   Desk& desk_;
   PoolPtr pool_ = {};
-  std::shared_ptr<Entry> entry_ = {};
+  Line::EntryPtr entry_ = {};
 };
 
 // The connections of one login to one database of one upstream, for all workers, and the one line
@@ -116,7 +108,7 @@ class Request {
 //   take ── an idle one of this worker, without a lock, while nobody waits
 //     └─ wait ── an idle one of another worker is sent over
 //          ├─ else a new one is opened, if the limits allow
-//          └─ else in line: who gives one back hands it to the first
+//          └─ else in line: who gives one back hands it to the first, see `Line`
 //
 // A session that must make its connection by itself waits in the same line for a place instead: for
 // room under the limits, or for a connection that is closed to make some.
@@ -161,8 +153,8 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void wait(Request& request);
   // The same for a place.
   void wait_for_place(Request& request);
-  // Of whoever has it: to the first in the line, to the idle ones, or closed when it is too old or
-  // too many.
+  // Of whoever has it: to one in the line, to the idle ones, or closed when it is too old or too
+  // many.
   void give_back(Desk& desk, ConnectionPtr connection);
   // In place of `give_back`, for one that cannot be used any more.
   void discard(Desk& desk, ConnectionPtr connection);
@@ -212,8 +204,8 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
  private:
   friend class Request;
   friend class Place;
-  using Entry = Request::Entry;
-  using EntryPtr = std::shared_ptr<Entry>;
+  using Entry = Line::Entry;
+  using EntryPtr = Line::EntryPtr;
 
   // One worker's idle connections, the one used last in front. Only the worker touches the list.
   struct alignas(64) Shelf {
@@ -227,7 +219,8 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
       : ledger_(ledger),
         destination_(std::move(destination)),
         cells_(std::move(cells)),
-        shelves_(workers) {}
+        shelves_(workers),
+        line_(workers) {}
 
   Shelf& shelf(const Desk& desk) { return shelves_[desk.worker()]; }
   void put_on(Desk& desk, ConnectionPtr connection);
@@ -254,7 +247,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve);
   bool pauses(Instant now) const;
   void start_opening(Desk& desk);
-  EntryPtr pop_first();
+  EntryPtr pop_line(Desk& desk);
   EntryPtr pop_place(uint32_t behind);
   void leave_line(Entry& entry);
   void hand_over(Desk& desk, ConnectionPtr connection, const EntryPtr& to);
@@ -278,7 +271,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   std::atomic<Instant> unused_since_ = Instant::max();  // max: it is in use
 
   mutable std::mutex mutex_;
-  IntrusiveList<Entry> line_;
+  Line line_;
   uint32_t opening_ = 0;
   Backoff backoff_;  // of logins that have failed while others were in use
   PoolPtr successor_ = {};

@@ -160,6 +160,9 @@ class PoolTest : public testing::Test {
     desk.finish_login();
     return std::move(request.connection);
   }
+  void pass(Duration time) {
+    for (FakeDesk* desk : {&a, &b}) desk->time += time;
+  }
   void read_all_mail() {
     while (a.read_mail() || b.read_mail()) {
     }

@@ -45,8 +45,7 @@ void Pool::enter_line(Request& request, bool wants_place) {
     if (!successor) {
       request.pool_ = shared_from_this();
       request.entry_ = entry;
-      line_.push_back(*entry);
-      entry->self = entry;
+      line_.join(entry);
       ++waiting_;
       cells(request.desk_.worker())[PoolCells::kWaits].add();
     }
@@ -58,7 +57,7 @@ void Pool::enter_line(Request& request, bool wants_place) {
 void Pool::open_reserve(Desk& desk, Instant since) {
   {
     std::lock_guard lock(mutex_);
-    if (line_.empty() || line_.front().since > since) return;
+    if (line_.empty() || line_.first().since > since) return;
   }
   open_for_line(desk, 0, true);
 }
@@ -70,9 +69,8 @@ void Pool::retire(const PoolPtr& successor) {
     successor_ = successor;
     retired_ = true;
     line_.for_each([&](Entry& entry) {
-      entry.unlink();
+      waiting.push_back(line_.remove(entry));
       --waiting_;
-      waiting.push_back(std::move(entry.self));
     });
   }
   ++generation_;
@@ -88,7 +86,7 @@ PoolPtr Pool::successor() const {
 
 Instant Pool::first_waits_since() {
   std::lock_guard lock(mutex_);
-  return line_.empty() ? Instant::max() : line_.front().since;
+  return line_.empty() ? Instant::max() : line_.first().since;
 }
 
 // Gives out what this worker has, and sees to it that there is more on the way for who is left.
@@ -96,8 +94,8 @@ void Pool::serve_line(Desk& desk) {
   while (waiting_.load() > 0) {
     ConnectionPtr connection = take_live(desk);
     if (!connection) break;
-    if (EntryPtr first = pop_first()) {
-      hand_over(desk, std::move(connection), first);
+    if (EntryPtr next = pop_line(desk)) {
+      hand_over(desk, std::move(connection), next);
     } else {
       put_on(desk, std::move(connection));
     }
@@ -121,7 +119,7 @@ uint32_t Pool::ask_others(Desk& desk) {
 
 // As many as there are waiting and nothing is on its way for.
 void Pool::open_for_line(Desk& desk, uint32_t coming, bool may_use_reserve) {
-  for (;;) {
+  while (may_use_reserve || !ledger_.is_full(*account_)) {
     bool wants = false;
     {
       std::lock_guard lock(mutex_);
@@ -144,12 +142,12 @@ bool Pool::pauses(Instant now) const {
   return now < backoff_.pause_until() && ledger_.used(*account_) > places_.load();
 }
 
-Pool::EntryPtr Pool::pop_first() {
+Pool::EntryPtr Pool::pop_line(Desk& desk) {
+  Instant now = desk.now();
   std::lock_guard lock(mutex_);
-  Entry* first = line_.pop_front();
-  if (first == nullptr) return nullptr;
-  --waiting_;
-  return std::move(first->self);
+  EntryPtr next = line_.pop(desk.worker(), now);
+  if (next) --waiting_;
+  return next;
 }
 
 // The first for whom nothing is on its way, if it is a place that he wants.
@@ -159,19 +157,15 @@ Pool::EntryPtr Pool::pop_place(uint32_t coming) {
   EntryPtr found;
   line_.for_each([&](Entry& entry) {
     if (behind-- != 0 || !entry.wants_place) return;
-    entry.unlink();
+    found = line_.remove(entry);
     --waiting_;
-    found = std::move(entry.self);
   });
   return found;
 }
 
 void Pool::leave_line(Entry& entry) {
   std::lock_guard lock(mutex_);
-  if (!entry.linked()) return;
-  entry.unlink();
-  --waiting_;
-  entry.self.reset();
+  if (line_.remove(entry)) --waiting_;
 }
 
 void Pool::hand_over(Desk& desk, ConnectionPtr connection, const EntryPtr& to) {

@@ -33,7 +33,9 @@ TEST_F(PoolPlacesTest, WhoWantsAPlaceWaitsInTheSameLine) {
   FakeRequest own(b, &order);
   FakeRequest third(a, &order);
   pool->wait(first);
+  pass(10ms);
   pool->wait_for_place(own);
+  pass(10ms);
   pool->wait(third);
   pool->give_back(a, std::move(connection));
   ASSERT_NE(first.connection, nullptr);
@@ -86,6 +88,7 @@ TEST_F(PoolPlacesTest, APlaceThatFindsNobodyGoesToTheNext) {
   FakeRequest own(b);
   FakeRequest next(a);
   pool->wait_for_place(own);
+  pass(10ms);
   pool->wait(next);
   pool->give_back(a, std::move(connection));
   own.leave();  // before the mail is read

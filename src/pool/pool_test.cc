@@ -69,7 +69,10 @@ TEST_F(PoolTest, AFreedOneGoesToTheFirstInTheLine) {
   FakeRequest first(b, &order);
   FakeRequest second(a, &order);
   FakeRequest third(b, &order);
-  for (FakeRequest* request : {&first, &second, &third}) pool->wait(*request);
+  for (FakeRequest* request : {&first, &second, &third}) {
+    pool->wait(*request);
+    pass(10ms);
+  }
   EXPECT_EQ(pool->waiting(), 3U);
   pool->give_back(a, std::move(connection));
   read_all_mail();
@@ -82,6 +85,28 @@ TEST_F(PoolTest, AFreedOneGoesToTheFirstInTheLine) {
   read_all_mail();
   ASSERT_EQ(order, (std::vector{&first, &second, &third}));
   pool->give_back(b, std::move(third.connection));
+}
+
+TEST_F(PoolTest, AFreedOneStaysWithItsWorkerWhoseFirstHasWaitedNearlyAsLong) {
+  make({.size = 1});
+  ConnectionPtr connection = connect(a);
+  std::vector<FakeRequest*> order;
+  FakeRequest first(b, &order);
+  FakeRequest second(a, &order);
+  FakeRequest late(a, &order);
+  pool->wait(first);
+  a.time += 10ms;
+  pool->wait(second);
+  a.time += 30ms;
+  pool->wait(late);
+  pool->give_back(a, std::move(connection));
+  ASSERT_EQ(order, (std::vector{&second})) << "30 of 40 ms";
+  pool->give_back(a, std::move(second.connection));
+  read_all_mail();
+  ASSERT_EQ(order, (std::vector{&second, &first}));
+  pool->give_back(b, std::move(first.connection));
+  read_all_mail();
+  pool->give_back(a, std::move(late.connection));
 }
 
 // The line was looked at, the connection is not on the shelf yet: the moment at which each could
