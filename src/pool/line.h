@@ -41,6 +41,11 @@ class Line {
   using EntryPtr = std::shared_ptr<Entry>;
 
   explicit Line(uint32_t workers) : of_workers_(workers) {}
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+  ~Line() {
+    while (!empty()) remove(all_.front());
+  }
 
   bool empty() const { return all_.empty(); }
   // Of all; not while it is empty.

@@ -365,7 +365,7 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     if (!in_block_ && server_->unproven) learn_reported();
   }
   if (!in_block_) {
-    may_have_moved_sequence_ = meaning_is_open_ = false;
+    may_have_moved_sequence_ = meaning_is_open_ = has_snapshot_ = false;
     apart_.clear();
     // Others see it from here on; what they have prepared meanwhile is of before.
     if (std::exchange(ddl_open_, false)) note_ddl();

@@ -21,7 +21,7 @@ PooledMachine::Fate PooledMachine::on_error(ResponseQueue::Entry entry, std::str
   bool binds = entry.request == Request::bind || entry.request == Request::describe;
   if (binds && wire::ErrorFields(body).sqlstate() == sqlstate::kFeatureNotSupported) note_ddl();
   undo_changes(entry.request);
-  laid_for_code_ = false;  // it is undone, or may be
+  laid_for_code_ = has_snapshot_ = false;  // it is undone, or may be
   if (names_are_new_) names_ = Names::unsure;
   block_failed_ = in_block_;
   settings_.on_error(in_block_);

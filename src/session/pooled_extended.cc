@@ -115,6 +115,7 @@ PooledMachine::Verdict PooledMachine::on_parse(std::string_view& input, Pieces& 
     is_known = may_restart_ && !has_asked_;
     if (is_known) describe_known(known, out);
   }
+  if (is_known) take_snapshot(*statement->facts, out);
   statements_.set(name, statement);
   changes_.push_back({.name = std::move(name), .made = is_known ? nullptr : statement});
   if (is_known) {

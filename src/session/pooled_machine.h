@@ -254,9 +254,12 @@ class PooledMachine {
   void prepare_again(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
   void prepare_now(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
   void describe_known(pool::ServerStatements::Number number, Pieces& out);
+  void take_snapshot(const sql::TextFacts& facts, Pieces& out);
+  void note_snapshot(const sql::TextFacts& facts);
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
   void note_sent(const sql::TextFacts& facts, const Rewriting* rewriting = nullptr);
+  void note_executed(const sql::TextFacts& facts);
   void note_long(const sql::TextFacts& facts);
   void note_statement(const sql::Statement& statement);
   bool leaves_nothing(const sql::TextFacts& facts);
@@ -391,6 +394,7 @@ class PooledMachine {
   bool passing_ = true;   // the body of the message at hand goes on
   bool in_block_ = false;
   bool block_failed_ = false;  // by an error that nothing has taken back yet
+  bool has_snapshot_ = false;  // the transaction, for certain
   bool only_reads_ = true;
   bool guard_failed_ = false;
   bool defaults_changed_ = false;

@@ -58,6 +58,7 @@ void PooledMachine::restart() {
   pins_ = {};
   suspected_ = unit_open_ = wants_restart_ = false;
   wants_ready_ = wants_sync_ = flushed_ = barrier_ = guard_failed_ = false;
+  has_snapshot_ = false;
   passing_ = true;
   is_admitted_ = query_limit_ != nullptr;
   reader_ = FrontReader();

@@ -29,6 +29,18 @@ constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::set_con
                                        // What looks like a table may be a view, and call anything.
                                        Suspicion::temp_objects, Suspicion::reads_relations};
 
+// What PostgreSQL analyses when it parses them (analyze_requires_snapshot in analyze.c), as far as
+// it shows at their beginning: CREATE TABLE AS does not.
+constexpr sql::KindSet kAnalysed = {
+    StatementKind::select,  StatementKind::values,         StatementKind::with,
+    StatementKind::insert,  StatementKind::update,         StatementKind::delete_,
+    StatementKind::merge,   StatementKind::call,           StatementKind::declare,
+    StatementKind::explain, StatementKind::explain_analyze};
+
+constexpr sql::KindSet kTransactionEnds = {StatementKind::begin, StatementKind::commit,
+                                           StatementKind::rollback,
+                                           StatementKind::prepare_transaction};
+
 // What they do is followed; that nobody else is hit by a mistake in that does not rest on it.
 constexpr sql::KindSet kSettingKinds = {StatementKind::set,
                                         StatementKind::set_role,
@@ -165,6 +177,32 @@ void PooledMachine::describe_known(pool::ServerStatements::Number number, Pieces
   out.add(scratch(describe));
 }
 
+// In place of a Parse that the server need not see: PostgreSQL's would have taken the transaction's
+// snapshot, if there is none yet. From then on the transaction may not choose its isolation any
+// more, and a repeatable one sees nothing newer.
+void PooledMachine::take_snapshot(const sql::TextFacts& facts, Pieces& out) {
+  bool in_block = in_block_ || !running_.empty();
+  if (!in_block || has_snapshot_ || !facts.kinds().has_any_of(kAnalysed)) return;
+  std::string messages;
+  wire::append_parse(messages, kNoStatement, "SELECT");
+  wire::append_close_statement(messages, kNoStatement);
+  ask(Request::parse, ResponseQueue::kSwallow);
+  ask(Request::close, ResponseQueue::kSwallow);
+  changes_.push_back({.of_client = false});
+  out.add(scratch(messages));
+  has_snapshot_ = true;
+}
+
+// Of a text that is on its way to be run. What may fail, or only perhaps takes one, counts for
+// nothing: that costs one Parse more.
+void PooledMachine::note_snapshot(const sql::TextFacts& facts) {
+  if (facts.kinds().has_any_of(kTransactionEnds)) {
+    has_snapshot_ = false;
+  } else if (facts.kinds().has_any_of(kAnalysed)) {
+    has_snapshot_ = true;
+  }
+}
+
 void PooledMachine::on_change_confirmed() {
   if (changes_done_ < changes_.size()) ++changes_done_;
 }
@@ -193,10 +231,11 @@ void PooledMachine::undo_changes(Request failed) {
 void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewriting) {
   only_reads_ = only_reads_ && facts.is_read_only();
   if (may_restart_) note_restart(facts);
+  note_snapshot(facts);
   note_listens(facts);
   sql::Suspicions suspicions = suspicions_of_run(facts);
   if (rewriting != nullptr) {
-    for (const auto& executed : rewriting->executed) note_sent(*executed);
+    for (const auto& executed : rewriting->executed) note_executed(*executed);
     if (!rewriting->knows_all) suspected_ = server_->unproven = true;
   }
   if (facts.has(StatementKind::ddl) && names_change_ == nullptr &&
@@ -219,6 +258,19 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
   note_cause(facts);
   pins_.add(certain_pins(facts));
   for (const sql::Statement& statement : facts.statements()) note_statement(statement);
+}
+
+// By SQL's EXECUTE. What the protocol has prepared may be any statement, and is run as it is: where
+// that acts on what is kept here, it stays where it is.
+void PooledMachine::note_executed(const sql::TextFacts& facts) {
+  static constexpr sql::KindSet kOnNames = {
+      StatementKind::prepare, StatementKind::deallocate,  StatementKind::deallocate_all,
+      StatementKind::listen,  StatementKind::unlisten,    StatementKind::unlisten_all,
+      StatementKind::declare, StatementKind::create_temp, StatementKind::discard_temp};
+  note_sent(facts);
+  bool sets = facts.kinds().has_any_of(kSettingKinds) || facts.has(StatementKind::discard_all);
+  if (sets) pins_.add(Pin::unknown_setting);
+  if (sets || facts.kinds().has_any_of(kOnNames)) suspected_ = server_->unproven = true;
 }
 
 // A text that reads plain tables. Who has temporary objects, or has changed what names mean, may

@@ -48,6 +48,30 @@ TEST_F(PooledStatements, what_the_server_knows_is_answered_by_the_proxy_in_its_t
             kParsed + kParsed + kBound + kSelectDone + ready());
 }
 
+TEST_F(PooledStatements, in_a_block_without_a_snapshot_one_is_taken_in_its_place) {
+  a.use(*connection);
+  a.client(parse("s", "select 1") + parse("t", "show x") + kSync);
+  a.server(kParsed + kParsed + ready());
+  a.client(query("begin"));
+  a.server(done("BEGIN") + ready('T'));
+  a.heard();
+  a.client(parse("of no query", "show x") + kSync);
+  EXPECT_EQ(a.heard(), kSync);
+  EXPECT_EQ(a.own_answers() + a.server(ready('T')), kParsed + ready('T'));
+  const std::string snapshot = parse("trunkline_0", "SELECT") + close_statement("trunkline_0");
+  a.client(parse("u", "select 1") + kSync);
+  EXPECT_EQ(a.heard(), snapshot + kSync);
+  EXPECT_EQ(a.server(kParsed + kClosed + ready('T')), kParsed + ready('T'));
+  a.client(parse("v", "select 1") + kSync);
+  EXPECT_EQ(a.heard(), kSync) << "it has one";
+  EXPECT_EQ(a.own_answers() + a.server(ready('T')), kParsed + ready('T'));
+  a.client(query("commit and chain"));
+  a.server(done("COMMIT") + ready('T'));
+  a.heard();
+  a.client(parse("w", "select 1") + kSync);
+  EXPECT_EQ(a.heard(), snapshot + kSync) << "in the next transaction";
+}
+
 TEST_F(PooledStatements, answers_of_the_proxy_come_without_the_server) {
   a.use(*connection);
   a.client(parse("s", "select 1") + kSync);

@@ -107,9 +107,7 @@ def describe_unnamed(d: Draw) -> List[Step]:
 @steps("prepared", 3)
 def parse_named(d: Draw) -> List[Step]:
     name = d.make("statement", *NAMES)
-    # SQL's EXECUTE of what is itself SET or DEALLOCATE is known to be wrong (docs/status.md).
-    any_statement = d.maybe(0.3) and "sqlprepare" not in d.features
-    text, d.arguments[name] = (d.statement()[0], ()) if any_statement else parameterised(d)
+    text, d.arguments[name] = (d.statement()[0], ()) if d.maybe(0.3) else parameterised(d)
     d.note(text)
     before = [("C", "S", name)] if d.maybe(0.6) else []
     after = [("D", "S", name)] if d.maybe(0.4) else []

@@ -97,6 +97,18 @@ def _from_protocol(stage: Stage) -> None:
     stage.equal(b.simple("EXECUTE sp('x')").rows(), [["of b", "x"]], "b's EXECUTE")
 
 
+@case("F", "SQL EXECUTE of a SET of the protocol, moved", pool=2)
+def _executed_set(stage: Stage) -> None:
+    a, b = stage.clients("a", "b")
+    a.parse("sp", "SET work_mem = '5MB'")
+    a.simple("EXECUTE sp")
+    stage.equal(b.simple("SHOW work_mem").value, "4MB", "b's")
+    stage.move()
+    stage.equal(a.simple("SHOW work_mem").value, "5MB", "a's")
+    a.simple("RESET work_mem")
+    stage.equal(a.simple("SHOW work_mem").value, "4MB", "a's, taken back")
+
+
 @case("F", "Bind of a statement of SQL")
 def _to_protocol(stage: Stage) -> None:
     a, b = _pair(stage, SIMPLE)

@@ -2,7 +2,7 @@
 
 from lib import pgwire
 from semantics.case import case
-from semantics.client import Client
+from semantics.client import Client, batch
 from semantics.stage import Stage
 from semantics.ways import ERROR
 
@@ -193,6 +193,63 @@ def _named_in_block_moved(stage: Stage) -> None:
     a.simple("BEGIN")
     _own(stage, a, "s1")
     _own(stage, a, "s1")
+    a.simple("COMMIT")
+
+
+KNOWN = "SELECT 'known'"  # reads no table: one that may have been altered is prepared again
+
+
+def _known_to_the_connection(stage: Stage, sql: str = KNOWN):
+    a, b = stage.clients("a", "b")
+    b.parse("s1", sql)
+    return a, b
+
+
+@case("E", "a Parse of what another client has prepared: the isolation is decided")
+def _known_isolation(stage: Stage) -> None:
+    a, _ = _known_to_the_connection(stage)
+    a.simple("BEGIN")
+    stage.equal(a.parse("s1", KNOWN).types, "1Z", "a's Parse")
+    stage.equal(a.simple("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").error, "25001", "after it")
+    a.simple("ROLLBACK")
+    a.simple("BEGIN")
+    stage.equal(a.simple("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").types, "CZ", "the next")
+    a.simple("COMMIT")
+
+
+@case("E", "the same in one pipeline with BEGIN, and after COMMIT AND CHAIN")
+def _known_isolation_pipeline(stage: Stage) -> None:
+    a, _ = _known_to_the_connection(stage)
+    isolation = batch("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+    a.send(batch("BEGIN") + pgwire.parse("s1", KNOWN) + isolation + pgwire.sync(),
+           note="BEGIN, parse, isolation")
+    stage.equal(a.ready().error, "25001", "after it")
+    a.simple("ROLLBACK")
+    a.simple("BEGIN")
+    a.simple("SELECT 1")
+    a.send(batch("COMMIT AND CHAIN") + pgwire.parse("s2", KNOWN) + isolation +
+           pgwire.sync(), note="COMMIT AND CHAIN, parse, isolation")
+    stage.equal(a.ready().error, "25001", "in the next transaction")
+    a.simple("ROLLBACK")
+
+
+@case("E", "a Parse of what another client has prepared: a repeatable read begins")
+def _known_repeatable(stage: Stage) -> None:
+    a, _ = _known_to_the_connection(stage)
+    a.simple("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    a.parse("s1", KNOWN)
+    stage.admin("INSERT INTO notes VALUES (1, 'later')")
+    stage.equal(a.simple("SELECT note FROM notes").rows(), [], "what was written since")
+    a.simple("COMMIT")
+    stage.equal(a.simple("SELECT note FROM notes").value, "later", "after it")
+
+
+@case("E", "a Parse of what PostgreSQL does not analyse decides nothing")
+def _known_unanalysed(stage: Stage) -> None:
+    a, _ = _known_to_the_connection(stage, "SHOW work_mem")
+    a.simple("BEGIN")
+    a.parse("s1", "SHOW work_mem")
+    stage.equal(a.simple("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").types, "CZ", "after it")
     a.simple("COMMIT")
 
 
