@@ -4,32 +4,37 @@
 
 namespace trunkline::pool {
 
-namespace {
-
-// The part of the first's wait that somebody must have waited to be served before it.
-bool has_waited_nearly_as_long(Duration wait, Duration of_first) {
-  return wait >= of_first / 4 * 3;
-}
-
-}  // namespace
-
 void Line::join(const EntryPtr& entry) {
+  Worker& worker = workers_[entry->desk->worker()];
   all_.push_back(*entry);
-  of_workers_[entry->desk->worker()].push_back(*entry);
+  worker.waiting.push_back(*entry);
+  ++worker.waiting_count;
   entry->self_ = entry;
 }
 
 Line::EntryPtr Line::pop(uint32_t worker, Instant now) {
   if (all_.empty()) return nullptr;
-  Entry* next = &all_.front();
-  if (!of_workers_[worker].empty()) {
-    Entry& own = of_workers_[worker].front();
-    if (has_waited_nearly_as_long(now - own.since, now - next->since)) next = &own;
-  }
-  return remove(*next);
+  Worker& from = workers_[worker];
+  bool stays = !from.waiting.empty() && !is_to_move(from, from.waiting.front(), now);
+  return remove(stays ? from.waiting.front() : all_.front());
+}
+
+// How long the first have waited tells who is worse off, but late: they came long ago. By that
+// alone all connections would swing from one worker to the other and back.
+bool Line::is_to_move(const Worker& from, const Entry& own, Instant now) {
+  const Entry& first = all_.front();
+  Duration wait = now - own.since;
+  Duration of_first = now - first.since;
+  if (of_first <= wait / 3 * 4) return false;
+  if (of_first > wait * 2) return true;
+  const Worker& to = workers_[first.desk->worker()];
+  uint64_t left = from.connections.load(std::memory_order_relaxed) - 1;
+  uint64_t there = to.connections.load(std::memory_order_relaxed);
+  return to.waiting_count * left >= from.waiting_count * there;
 }
 
 Line::EntryPtr Line::remove(Entry& entry) {
+  if (entry.self_ != nullptr) --workers_[entry.desk->worker()].waiting_count;
   entry.ListNode<OfAll>::unlink();
   entry.ListNode<OfWorker>::unlink();
   return std::exchange(entry.self_, nullptr);

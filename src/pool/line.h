@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -13,12 +14,15 @@ namespace trunkline::pool {
 class Desk;
 class Request;
 
-// Those who wait for one of a pool's connections, of all workers, first come, first served, but for
-// one thing: a connection that comes free goes to the first of its own worker if that one has
-// waited nearly as long as the first of all. To move a connection to another worker costs both of
-// them as much as half a request; see docs/adr/0004-own-waiters-first.md.
+// Those who wait for one of a pool's connections, of all workers, in the order in which they came.
 //
-// Not thread-safe: under the mutex of the pool.
+// A connection that comes free stays with its worker, and goes to the first who waits there, unless
+// somebody of another worker has waited much longer: to move it costs both workers as much as half
+// a request. It moves when the first of all has waited a third longer, and his worker has no more
+// connections for its clients than this one would have left; and when he has waited twice as long,
+// whatever the numbers. See docs/adr/0004-own-waiters-first.md.
+//
+// Under the mutex of the pool, but for `note_connections`.
 class Line {
   struct OfAll {};
   struct OfWorker {};
@@ -40,7 +44,7 @@ class Line {
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
-  explicit Line(uint32_t workers) : of_workers_(workers) {}
+  explicit Line(uint32_t workers) : workers_(workers) {}
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
   ~Line() {
@@ -56,6 +60,10 @@ class Line {
   EntryPtr pop(uint32_t worker, Instant now);
   // Null when it is not in the line.
   EntryPtr remove(Entry& entry);
+  // The worker has so many more, or less, of the pool's connections, in use or idle. Any thread.
+  void note_connections(uint32_t worker, int by) {
+    workers_[worker].connections.fetch_add(static_cast<uint32_t>(by), std::memory_order_relaxed);
+  }
 
   // In the order in which they came; `visit` may remove the one it is given.
   template <typename Visit>
@@ -64,8 +72,16 @@ class Line {
   }
 
  private:
+  struct alignas(64) Worker {
+    IntrusiveList<Entry, OfWorker> waiting;
+    uint32_t waiting_count = 0;
+    std::atomic<uint32_t> connections = 0;
+  };
+
+  bool is_to_move(const Worker& from, const Entry& own, Instant now);
+
   IntrusiveList<Entry, OfAll> all_;
-  std::vector<IntrusiveList<Entry, OfWorker>> of_workers_;
+  std::vector<Worker> workers_;
 };
 
 }  // namespace trunkline::pool

@@ -1,7 +1,7 @@
 #include "pool/line.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
-#include <map>
 
 #include "base/random.h"
 #include "pool/pool_for_tests.h"
@@ -36,12 +36,28 @@ TEST_F(LineTest, ServesInTheOrderOfArrival) {
   EXPECT_TRUE(line.empty());
 }
 
-TEST_F(LineTest, PrefersTheOwnFirstWhoHasWaitedThreeQuartersOfTheFirstsTime) {
+TEST_F(LineTest, AConnectionStaysUnlessAnotherWorkerIsWorseOff) {
+  line.note_connections(0, 1);
+  line.note_connections(1, 2);
   Line::EntryPtr first = join(a, start);
   Line::EntryPtr own = join(b, start + 25ms);
-  EXPECT_EQ(line.pop(1, start + 99ms), first) << "74 of 99 ms";
-  line.join(first);  // behind `own`, with the time it had
-  EXPECT_EQ(line.pop(1, start + 100ms), own);
+  EXPECT_EQ(line.pop(1, start + 100ms), own) << "75 of 100 ms";
+  own = join(b, start + 26ms);
+  EXPECT_EQ(line.pop(1, start + 100ms), first) << "74 of 100 ms, and one would be left against one";
+  line.note_connections(1, -1);
+  first = join(a, start);
+  EXPECT_EQ(line.pop(1, start + 100ms), own) << "none against one";
+  own = join(b, start + 51ms);
+  EXPECT_EQ(line.pop(1, start + 100ms), first) << "more than twice as long";
+}
+
+TEST_F(LineTest, AWorkerWithMoreClientsMayHaveMoreConnections) {
+  for (uint32_t worker : {0U, 1U}) line.note_connections(worker, 3);
+  for (int i = 0; i < 3; ++i) join(a, start + i * 1ms);
+  for (int i = 0; i < 3; ++i) join(b, start + 30ms);
+  EXPECT_EQ(line.pop(1, start + 100ms)->desk, &b) << "three for three here and there";
+  for (int i = 0; i < 2; ++i) join(a, start + 90ms);
+  EXPECT_EQ(line.pop(1, start + 100ms)->desk, &a) << "three for five there, two for two left here";
 }
 
 TEST_F(LineTest, WhoIsRemovedIsInNeitherList) {
@@ -59,16 +75,17 @@ TEST_F(LineTest, AClockBehindTheFirstsIsNoLongWait) {
   EXPECT_EQ(line.pop(1, start), own);
 }
 
-// However unevenly connections and clients lie: those of a worker without connections wait no more
-// than a third longer, and what that moves is little where they lie evenly.
-TEST_F(LineTest, NobodyWaitsMuchLongerThanOthers) {
+// However unevenly connections and clients lie at first: connections come to where the clients are
+// and stay there, and nobody waits much longer than others.
+TEST_F(LineTest, ConnectionsComeToWhereTheClientsAre) {
   struct World {
-    uint32_t clients_a, clients_b, connections_a, connections_b;
-    double moved_max;  // part of the hand-overs
+    uint32_t clients[2];
+    uint32_t connections[2];
+    uint32_t settled[2];  // at least
   };
-  for (const World& world : {World{500, 500, 5, 5, 0.02}, World{500, 500, 10, 0, 0.1},
-                             World{800, 200, 5, 5, 0.1}, World{50, 950, 9, 1, 0.1}}) {
-    SCOPED_TRACE(world.clients_a);
+  for (const World& world : {World{{500, 500}, {5, 5}, {5, 5}}, World{{500, 500}, {10, 0}, {4, 4}},
+                             World{{800, 200}, {5, 5}, {7, 1}}, World{{50, 950}, {9, 1}, {0, 8}}}) {
+    SCOPED_TRACE(world.clients[0]);
     FastRandom random(7);
     Line waiting{2};
     FakeDesk desks[] = {FakeDesk(0), FakeDesk(1)};
@@ -79,13 +96,14 @@ TEST_F(LineTest, NobodyWaitsMuchLongerThanOthers) {
       entry->since = now;
       waiting.join(entry);
     };
-    for (uint32_t i = 0; i < world.clients_a + world.clients_b; ++i) {
-      wait(desks[i < world.clients_a ? 0 : 1]);
+    uint32_t held[2];
+    for (FakeDesk& desk : desks) {
+      for (uint32_t i = 0; i < world.clients[desk.worker()]; ++i) wait(desk);
+      held[desk.worker()] = world.connections[desk.worker()];
+      waiting.note_connections(desk.worker(), static_cast<int>(held[desk.worker()]));
     }
-    uint32_t held[] = {world.connections_a, world.connections_b};
     int moved = 0;
-    Duration longest{};
-    Duration sum{};
+    std::vector<Duration> waits;
     constexpr int kRounds = 40'000;
     for (int i = 0; i < kRounds; ++i) {
       now += 10us;
@@ -93,15 +111,20 @@ TEST_F(LineTest, NobodyWaitsMuchLongerThanOthers) {
       uint32_t from = random.next() % (held[0] + held[1]) < held[0] ? 0 : 1;
       Line::EntryPtr next = waiting.pop(from, now);
       uint32_t to = next->desk->worker();
-      if (to != from) ++moved, --held[from], ++held[to];
-      if (i > kRounds / 2) {
-        longest = std::max(longest, now - next->since);
-        sum += now - next->since;
-      }
+      if (i > kRounds / 2) waits.push_back(now - next->since);
       wait(*next->desk);
+      if (to == from) continue;
+      --held[from];
+      ++held[to];
+      waiting.note_connections(from, -1);
+      waiting.note_connections(to, 1);
+      moved += i > kRounds / 2;
     }
-    EXPECT_LT(moved, kRounds * world.moved_max);
-    EXPECT_LT(longest, sum / (kRounds / 2) * 2) << "of the mean";
+    EXPECT_GE(held[0], world.settled[0]);
+    EXPECT_GE(held[1], world.settled[1]);
+    EXPECT_LT(moved, kRounds / 200);
+    std::ranges::sort(waits);
+    EXPECT_LT(waits.back(), waits[waits.size() / 2] * 5 / 2) << "of the median";
   }
 }
 

@@ -59,6 +59,7 @@ void Pool::opened(Desk& desk, ConnectionPtr connection) {
     --opening_;
     backoff_.succeeded();
   }
+  line_.note_connections(desk.worker(), 1);
   cells(desk.worker())[PoolCells::kOpened].add();
   give_back(desk, std::move(connection));
 }
@@ -219,6 +220,7 @@ bool Pool::is_over() const {
 
 void Pool::close(Desk& desk, ConnectionPtr connection, CloseReason why) {
   cells(desk.worker())[PoolCells::kClosed + static_cast<size_t>(why)].add();
+  line_.note_connections(desk.worker(), -1);
   desk.close(std::move(connection));
   ledger_.close(*account_);
 }

@@ -169,11 +169,13 @@ void Pool::leave_line(Entry& entry) {
 }
 
 void Pool::hand_over(Desk& desk, ConnectionPtr connection, const EntryPtr& to) {
+  if (to->wants_place || to->desk != &desk) line_.note_connections(desk.worker(), -1);
   if (to->wants_place) {
     desk.close(std::move(connection));  // and it goes on counting
     return grant_place(desk, to);
   }
   if (to->desk == &desk) return deliver(desk, std::move(connection), *to);
+  line_.note_connections(to->desk->worker(), 1);
   desk.pack(*connection);
   to->desk->post([pool = shared_from_this(), to, parcel = std::move(connection)]() mutable {
     to->desk->unpack(*parcel);

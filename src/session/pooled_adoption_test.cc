@@ -34,7 +34,7 @@ class PooledAdoption : public PooledListeningTest {
     play.client(query(code));
     std::string laid;
     for (size_t i = 0; i < lays_on; ++i) {
-      laid += kParsed + kBound + done("LISTEN") + kClosed + kClosed;
+      laid += kClosed + kParsed + kBound + done("LISTEN") + kClosed + kClosed;
     }
     std::string said = play.server(laid + done("DO") + ready());
     // Who listens hears first what he may have notified himself.
@@ -169,8 +169,8 @@ TEST_F(PooledAdoption, CodeThatIsRolledBackLeavesThem) {
   adopt();
   play.use(*connection);
   play.client(query("do 'begin unlisten a; fail; end'"));
-  play.server(kParsed + kBound + done("LISTEN") + kClosed + kClosed + failed("42601", "no") +
-              ready());
+  play.server(kClosed + kParsed + kBound + done("LISTEN") + kClosed + kClosed +
+              failed("42601", "no") + ready());
   play.own.on_listening_answer(listening.last, true);
   play.own_answers();
   play.heard();

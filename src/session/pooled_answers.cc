@@ -348,6 +348,7 @@ void PooledMachine::end_running() {
 PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
   wants_ready_ = timed_out_ = false;
   in_block_ = status != TransactionStatus::idle;
+  if (status != TransactionStatus::in_transaction) has_snapshot_ = false;
   // The transaction that failed was ours, and the connection goes with it.
   bool ours = std::exchange(guard_failed_, false);
   if (ours) in_block_ = false;
@@ -365,7 +366,7 @@ PooledMachine::Fate PooledMachine::on_ready(TransactionStatus status) {
     if (!in_block_ && server_->unproven) learn_reported();
   }
   if (!in_block_) {
-    may_have_moved_sequence_ = meaning_is_open_ = has_snapshot_ = false;
+    may_have_moved_sequence_ = meaning_is_open_ = false;
     apart_.clear();
     // Others see it from here on; what they have prepared meanwhile is of before.
     if (std::exchange(ddl_open_, false)) note_ddl();

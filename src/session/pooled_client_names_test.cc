@@ -9,7 +9,7 @@ namespace {
 
 const std::string kLook = "select name from pg_prepared_statements";
 const std::string kDone = done("SELECT 1");
-const std::string kOwnRun = kParsed + kBound + done("PREPARE") + kClosed + kClosed;
+const std::string kOwnRun = kClosed + kParsed + kBound + done("PREPARE") + kClosed + kClosed;
 
 class PooledClientNames : public PooledTest {
  protected:

@@ -255,7 +255,7 @@ class PooledMachine {
   void prepare_now(const pool::StatementPtr& statement, std::string_view name, Pieces& out);
   void describe_known(pool::ServerStatements::Number number, Pieces& out);
   void take_snapshot(const sql::TextFacts& facts, Pieces& out);
-  void note_snapshot(const sql::TextFacts& facts);
+  void note_snapshot(const sql::TextFacts& facts, const Rewriting* rewriting);
   void on_change_confirmed();
   void undo_changes(wire::Request failed);
   void note_sent(const sql::TextFacts& facts, const Rewriting* rewriting = nullptr);

@@ -87,8 +87,9 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     out.add(kFlush);
   }
   if (verdict != Verdict::go_on) return verdict;
-  // In COPY mode nothing of it is understood: the server ends the session, or skips it.
-  if (server_->queue.in_copy_in()) {
+  // In COPY mode nothing of it is understood: the server ends the session, or skips it. Behind an
+  // error it skips all up to Sync: that has no effect here either.
+  if (server_->queue.in_copy_in() || server_->queue.skips()) {
     ask(*wire::request_of(reader_.front().header));
     pass(input, out);
     return Verdict::go_on;

@@ -78,13 +78,15 @@ void PooledMachine::run_sql(std::string_view sql, const pool::StatementPtr& make
 void PooledMachine::append_run(std::string& messages, std::string_view sql,
                                const pool::StatementPtr& makes) {
   static constexpr std::string_view kName = "trunkline_own";
+  // It is left where its execution has failed.
+  wire::append_close_statement(messages, kName);
   wire::append_parse(messages, kName, sql);
   wire::append_bind(messages, kName, kName, {});
   wire::append_execute(messages, kName);
   wire::MessageBuilder(messages, wire::client_message::kClose).byte('P').c_string(kName);
   wire::append_close_statement(messages, kName);
-  for (Request each :
-       {Request::parse, Request::bind, Request::execute, Request::close, Request::close}) {
+  for (Request each : {Request::close, Request::parse, Request::bind, Request::execute,
+                       Request::close, Request::close}) {
     ask(each, ResponseQueue::kSwallow);
   }
   changes_.push_back({.of_client = false});

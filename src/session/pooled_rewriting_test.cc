@@ -12,13 +12,13 @@ using Verdict = PooledMachine::Verdict;
 
 const std::string kSelectDone = done("SELECT 1");
 // What a statement of our own in the midst of the client's is answered with.
-const std::string kOwnRun = kParsed + kBound + done("PREPARE") + kClosed + kClosed;
+const std::string kOwnRun = kClosed + kParsed + kBound + done("PREPARE") + kClosed + kClosed;
 
 std::string own_run(std::string_view sql) {
   std::string close = "P";
-  return parse("trunkline_own", sql) + binding("trunkline_own", "trunkline_own") +
-         execute("trunkline_own") + msg('C', close + c("trunkline_own")) +
-         close_statement("trunkline_own");
+  return close_statement("trunkline_own") + parse("trunkline_own", sql) +
+         binding("trunkline_own", "trunkline_own") + execute("trunkline_own") +
+         msg('C', close + c("trunkline_own")) + close_statement("trunkline_own");
 }
 
 std::string failed_at(std::string_view message, std::string_view place) {

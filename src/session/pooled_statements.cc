@@ -29,8 +29,8 @@ constexpr sql::Suspicions kUnproven = {Suspicion::set_config, Suspicion::set_con
                                        // What looks like a table may be a view, and call anything.
                                        Suspicion::temp_objects, Suspicion::reads_relations};
 
-// What PostgreSQL analyses when it parses them (analyze_requires_snapshot in analyze.c), as far as
-// it shows at their beginning: CREATE TABLE AS does not.
+// What PostgreSQL analyses when it parses them (analyze_requires_snapshot in analyze.c). CREATE
+// TABLE AS is one of them, too, but is not told from other DDL here.
 constexpr sql::KindSet kAnalysed = {
     StatementKind::select,  StatementKind::values,         StatementKind::with,
     StatementKind::insert,  StatementKind::update,         StatementKind::delete_,
@@ -181,24 +181,28 @@ void PooledMachine::describe_known(pool::ServerStatements::Number number, Pieces
 // snapshot, if there is none yet. From then on the transaction may not choose its isolation any
 // more, and a repeatable one sees nothing newer.
 void PooledMachine::take_snapshot(const sql::TextFacts& facts, Pieces& out) {
+  static constexpr std::string_view kName = "trunkline_snapshot";
   bool in_block = in_block_ || !running_.empty();
   if (!in_block || has_snapshot_ || !facts.kinds().has_any_of(kAnalysed)) return;
   std::string messages;
-  wire::append_parse(messages, kNoStatement, "SELECT");
-  wire::append_close_statement(messages, kNoStatement);
-  ask(Request::parse, ResponseQueue::kSwallow);
-  ask(Request::close, ResponseQueue::kSwallow);
+  // It is left when a timeout comes before the second Close.
+  wire::append_close_statement(messages, kName);
+  wire::append_parse(messages, kName, "SELECT");
+  wire::append_close_statement(messages, kName);
+  for (Request each : {Request::close, Request::parse, Request::close}) {
+    ask(each, ResponseQueue::kSwallow);
+  }
   changes_.push_back({.of_client = false});
   out.add(scratch(messages));
   has_snapshot_ = true;
 }
 
-// Of a text that is on its way to be run. What may fail, or only perhaps takes one, counts for
-// nothing: that costs one Parse more.
-void PooledMachine::note_snapshot(const sql::TextFacts& facts) {
+// Of a text that is on its way to be run, after what it executes. What may fail, or only perhaps
+// takes one, counts for nothing: that costs one Parse more.
+void PooledMachine::note_snapshot(const sql::TextFacts& facts, const Rewriting* rewriting) {
   if (facts.kinds().has_any_of(kTransactionEnds)) {
     has_snapshot_ = false;
-  } else if (facts.kinds().has_any_of(kAnalysed)) {
+  } else if (rewriting == nullptr && facts.kinds().has_any_of(kAnalysed)) {
     has_snapshot_ = true;
   }
 }
@@ -231,13 +235,13 @@ void PooledMachine::undo_changes(Request failed) {
 void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewriting) {
   only_reads_ = only_reads_ && facts.is_read_only();
   if (may_restart_) note_restart(facts);
-  note_snapshot(facts);
   note_listens(facts);
   sql::Suspicions suspicions = suspicions_of_run(facts);
   if (rewriting != nullptr) {
     for (const auto& executed : rewriting->executed) note_executed(*executed);
     if (!rewriting->knows_all) suspected_ = server_->unproven = true;
   }
+  note_snapshot(facts, rewriting);
   if (facts.has(StatementKind::ddl) && names_change_ == nullptr &&
       server_->destination != nullptr) {
     names_change_ = server_->destination->plain_names().change();
@@ -263,14 +267,13 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
 // By SQL's EXECUTE. What the protocol has prepared may be any statement, and is run as it is: where
 // that acts on what is kept here, it stays where it is.
 void PooledMachine::note_executed(const sql::TextFacts& facts) {
-  static constexpr sql::KindSet kOnNames = {
-      StatementKind::prepare, StatementKind::deallocate,  StatementKind::deallocate_all,
-      StatementKind::listen,  StatementKind::unlisten,    StatementKind::unlisten_all,
-      StatementKind::declare, StatementKind::create_temp, StatementKind::discard_temp};
+  static constexpr sql::KindSet kKept = {StatementKind::listen,       StatementKind::unlisten,
+                                         StatementKind::unlisten_all, StatementKind::declare,
+                                         StatementKind::create_temp,  StatementKind::discard_temp};
   note_sent(facts);
-  bool sets = facts.kinds().has_any_of(kSettingKinds) || facts.has(StatementKind::discard_all);
+  bool sets = facts.kinds().has_any_of(kSettingKinds);
   if (sets) pins_.add(Pin::unknown_setting);
-  if (sets || facts.kinds().has_any_of(kOnNames)) suspected_ = server_->unproven = true;
+  if (sets || facts.kinds().has_any_of(kKept)) suspected_ = server_->unproven = true;
 }
 
 // A text that reads plain tables. Who has temporary objects, or has changed what names mean, may
@@ -286,6 +289,7 @@ void PooledMachine::note_long(const sql::TextFacts& facts) {
                   !facts.has(StatementKind::listen) && !facts.has(StatementKind::unlisten) &&
                   !facts.has(StatementKind::unlisten_all);
   if (is_whole) return note_sent(facts);
+  note_snapshot(facts, nullptr);
   pins_.add(Pin::long_statement);
   suspected_ = server_->unproven = true;
   note_notifies();

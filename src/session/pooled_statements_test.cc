@@ -58,10 +58,11 @@ TEST_F(PooledStatements, in_a_block_without_a_snapshot_one_is_taken_in_its_place
   a.client(parse("of no query", "show x") + kSync);
   EXPECT_EQ(a.heard(), kSync);
   EXPECT_EQ(a.own_answers() + a.server(ready('T')), kParsed + ready('T'));
-  const std::string snapshot = parse("trunkline_0", "SELECT") + close_statement("trunkline_0");
+  const std::string close = close_statement("trunkline_snapshot");
+  const std::string snapshot = close + parse("trunkline_snapshot", "SELECT") + close;
   a.client(parse("u", "select 1") + kSync);
   EXPECT_EQ(a.heard(), snapshot + kSync);
-  EXPECT_EQ(a.server(kParsed + kClosed + ready('T')), kParsed + ready('T'));
+  EXPECT_EQ(a.server(kClosed + kParsed + kClosed + ready('T')), kParsed + ready('T'));
   a.client(parse("v", "select 1") + kSync);
   EXPECT_EQ(a.heard(), kSync) << "it has one";
   EXPECT_EQ(a.own_answers() + a.server(ready('T')), kParsed + ready('T'));
@@ -70,6 +71,61 @@ TEST_F(PooledStatements, in_a_block_without_a_snapshot_one_is_taken_in_its_place
   a.heard();
   a.client(parse("w", "select 1") + kSync);
   EXPECT_EQ(a.heard(), snapshot + kSync) << "in the next transaction";
+}
+
+TEST_F(PooledStatements, a_snapshot_ends_with_its_transaction_however_that_ends) {
+  a.use(*connection);
+  a.client(parse("s", "select 1") + kSync);
+  a.server(kParsed + ready());
+  auto begin = [&](std::string_view sql, std::string_view tags) {
+    a.client(query(sql));
+    std::string done_all;
+    for (char tag : tags)
+      done_all += done(tag == 'b' ? "BEGIN" : tag == 's' ? "SELECT 1" : "COMMIT");
+    a.server(done_all + ready('T'));
+    a.heard();
+  };
+  auto takes_one = [&](const std::string& name) {
+    a.client(parse(name, "select 1") + kSync);
+    bool takes = a.heard().contains("trunkline_snapshot");
+    if (takes) a.server(kClosed + kParsed + kClosed);
+    a.own_answers();
+    a.server(ready('T'));
+    return takes;
+  };
+  begin("begin", "b");
+  begin("select 1", "s");
+  EXPECT_FALSE(takes_one("t"));
+  a.client(query("prepare p as select 1"));
+  a.server(done("PREPARE") + ready('T'));
+  begin("execute p; commit and chain", "sc");
+  EXPECT_TRUE(takes_one("u"));
+  begin("savepoint a", "b");
+  a.client(query("select 1 / 0"));
+  a.server(failed("22012", "division by zero") + ready('E'));
+  begin("rollback to a", "b");
+  EXPECT_TRUE(takes_one("v")) << "what has failed may have taken none";
+}
+
+TEST_F(PooledStatements, what_comes_behind_an_error_that_is_known_has_no_effect) {
+  a.use(*connection);
+  a.client(parse("bad", "selec") + msg('H', ""));
+  EXPECT_EQ(a.server(failed("42601", "syntax error")), failed("42601", "syntax error"));
+  a.heard();
+  a.client(parse("s", "select 2") + binding("", "s") + execute() + query("set x to 1") + kSync);
+  EXPECT_EQ(a.server(ready()), ready());
+  EXPECT_TRUE(a.machine.may_leave());
+  a.heard();
+  a.leave();
+  b.use(*connection);
+  b.client(parse("t", "select 2") + kSync);
+  EXPECT_TRUE(b.heard().contains("select 2")) << "the server has never seen it";
+  b.server(kParsed + ready());
+  b.leave();
+  a.use(*connection);
+  a.client(parse("s", "select 2") + kSync);
+  a.heard();
+  EXPECT_EQ(a.own_answers() + a.server(ready()), kParsed + ready()) << "the name is free";
 }
 
 TEST_F(PooledStatements, answers_of_the_proxy_come_without_the_server) {

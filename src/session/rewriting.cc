@@ -19,7 +19,6 @@ constexpr sql::KindSet kOnDefaults = {StatementKind::set, StatementKind::reset,
 
 // Names of ours, which no client may reach by itself.
 constexpr std::string_view kOurs = "trunkline_";
-constexpr std::string_view kNoStatement = "trunkline_0";
 
 }  // namespace
 
@@ -117,6 +116,9 @@ void Rewriter::execute(const sql::Statement& statement) {
   if (prepared == nullptr || too_late || prepared->facts == nullptr || statement.is_malformed) {
     return leave(statement);
   }
+  // It would act on the names of the connection, and not on the client's.
+  bool acts_on_names = prepared->facts->kinds().has_any_of(kOnPrepared);
+  if (acts_on_names && !place_.has_client_names) return rename(statement, ServerStatements::kNone);
   if (!place_.has_client_names) rename(statement, number_of(prepared, statement));
   made_->executed.push_back(prepared->facts);
 }
@@ -218,8 +220,7 @@ void Rewriter::rename(const sql::Statement& statement, Rewriting::Number number)
 void Rewriter::leave(const sql::Statement& statement) {
   made_->knows_all = false;
   if (!statement.name.text.starts_with(kOurs) || statement.name_span.length == 0) return;
-  made_->names.emplace_back(kNoStatement, statement.name.text);
-  made_->edits.replace(statement.name_span, std::string(kNoStatement));
+  rename(statement, ServerStatements::kNone);
 }
 
 std::string Rewriter::prepare(const pool::Statement& statement) {

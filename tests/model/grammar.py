@@ -58,7 +58,7 @@ FEATURES = {
 # other words.
 OPTIONAL = ("cancel", "views", "temp_exact", "custom_exact")
 # Those whose differences through Trunkline are known; the list is to become empty.
-NOT_YET = ("opaque", "sqlprepare", "startup_any")
+NOT_YET = ("opaque", "sqlprepare")
 MOST_CLIENTS = 8
 
 Text = Callable[["Draw"], str]

@@ -107,7 +107,11 @@ def describe_unnamed(d: Draw) -> List[Step]:
 @steps("prepared", 3)
 def parse_named(d: Draw) -> List[Step]:
     name = d.make("statement", *NAMES)
-    text, d.arguments[name] = (d.statement()[0], ()) if d.maybe(0.3) else parameterised(d)
+    any_text = d.statement()[0] if d.maybe(0.3) else ""
+    # SQL's EXECUTE of an EXECUTE of itself ends with the server's stack.
+    if any_text.startswith(("prepare", "execute", "deallocate")):
+        any_text = ""
+    text, d.arguments[name] = (any_text, ()) if any_text else parameterised(d)
     d.note(text)
     before = [("C", "S", name)] if d.maybe(0.6) else []
     after = [("D", "S", name)] if d.maybe(0.4) else []

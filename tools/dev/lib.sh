@@ -16,7 +16,9 @@ steps() {
   step_number=0
 }
 
-elapsed() { printf '%d:%02d' $(((SECONDS - started_s) / 60)) $(((SECONDS - started_s) % 60)); }
+# minutes SECONDS: as m:ss.
+minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+elapsed() { minutes $((SECONDS - started_s)); }
 
 # step TEXT: announces the next one.
 step() {

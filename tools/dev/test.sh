@@ -23,11 +23,12 @@ TEXT
 
 test_summary=()
 test_failed=()
+test_times=()
 
 # part NAME PATTERN COMMAND...: runs COMMAND, keeps its output in a log and the lines of it that
 # match PATTERN for the summary.
 part() {
-  local name=$1 pattern=$2 log status=0
+  local name=$1 pattern=$2 log status=0 began_s=$SECONDS
   shift 2
   log=$(log_file "test-$name")
   step "$name"
@@ -39,6 +40,7 @@ part() {
     test_failed+=("$name")
     test_summary+=("$name: FAILED, exit code $status, log in $log")
   fi
+  test_times+=("$name $(minutes $((SECONDS - began_s)))")
 }
 
 ctest_part() {
@@ -118,6 +120,8 @@ test_main() {
   echo
   echo "${bold}Summary$plain"
   printf '  %s\n' "${test_summary[@]}"
+  printf '  %s' "took:" "${test_times[@]/%/,}"
+  echo " in all $(elapsed)"
   if [[ ${#test_failed[@]} -gt 0 ]]; then die "failed after $(elapsed): ${test_failed[*]}"; fi
   ok "all parts passed"
 }

@@ -109,6 +109,33 @@ def _executed_set(stage: Stage) -> None:
     stage.equal(a.simple("SHOW work_mem").value, "4MB", "a's, taken back")
 
 
+# Not compared: the place of the error counts the connection's name of the statement.
+@case("F", "after one that can no longer be prepared, another one, moved", pool=2, compare=False)
+def _after_a_broken_one(stage: Stage) -> None:
+    a = stage.client("a")
+    for sql in ("CREATE TABLE gone (x int)", "PREPARE broken AS SELECT * FROM gone",
+                "PREPARE sp AS SELECT 'fine'", "DROP TABLE gone"):
+        a.simple(sql)
+    stage.move()
+    for _ in range(2):
+        stage.equal(a.execute("broken").error, "42P01", "its table is gone")
+        stage.equal(a.execute("sp").value, "fine", "the other one")
+
+
+# Not compared: the proxy says that the EXECUTE's own statement does not exist.
+@case("F", "SQL EXECUTE of a DEALLOCATE of the protocol hits nobody else", compare=False)
+def _executed_deallocate(stage: Stage) -> None:
+    a, b = stage.clients("a", "b")
+    b.parse("s1", "SELECT 'of b'")
+    for number in range(1, 6):
+        for verb in ("DEALLOCATE", "EXECUTE"):
+            a.parse("sp", f"{verb} trunkline_{number}")
+            stage.equal(a.simple("EXECUTE sp").error, "26000", f"{verb} trunkline_{number}")
+            a.send(pgwire.close("S", "sp") + pgwire.sync(), note="close sp")
+            a.ready()
+    stage.equal(b.execute("s1").value, "of b", "b's Bind")
+
+
 @case("F", "Bind of a statement of SQL")
 def _to_protocol(stage: Stage) -> None:
     a, b = _pair(stage, SIMPLE)

@@ -286,6 +286,21 @@ def _named_skipped(stage: Stage) -> None:
         _own(stage, client, "s1")
 
 
+@case("E", "parsed after an error that the client has heard: it does not exist")
+def _behind_error(stage: Stage) -> None:
+    a, b = stage.clients("a", "b")
+    a.send(pgwire.parse("bad", "SELEC") + pgwire.flush(), note="parse of an error, flush")
+    a.until("E")
+    a.send(pgwire.parse("s1", "SELECT 'shared'") + pgwire.bind("", "s1") + pgwire.execute() +
+           pgwire.sync(), note="parse s1, which is skipped")
+    stage.equal(a.ready().types, "Z", "nothing of it is answered")
+    stage.equal(a.execute("s1").error, "26000", "a's s1")
+    stage.equal(b.parse("s1", "SELECT 'shared'").types, "1Z", "b's Parse of the same text")
+    stage.equal(b.execute("s1").value, "shared", "b's Bind")
+    stage.equal(a.parse("s1", "SELECT 'shared'").types, "1Z", "a's second Parse")
+    stage.equal(a.execute("s1").value, "shared", "a's Bind")
+
+
 @case("E", "a Parse that fails leaves the name free")
 def _named_failed(stage: Stage) -> None:
     a, b = stage.clients("a", "b")
