@@ -12,24 +12,24 @@ void Line::join(const EntryPtr& entry) {
   entry->self_ = entry;
 }
 
-Line::EntryPtr Line::pop(uint32_t worker, Instant now) {
+Line::EntryPtr Line::pop(uint32_t worker, Instant now, Duration patience) {
   if (all_.empty()) return nullptr;
   Worker& from = workers_[worker];
-  bool stays = !from.waiting.empty() && !is_to_move(from, from.waiting.front(), now);
+  bool stays = !from.waiting.empty() && !is_to_move(from, from.waiting.front(), now, patience);
   return remove(stays ? from.waiting.front() : all_.front());
 }
 
 // How long the first have waited tells who is worse off, but late: they came long ago. By that
 // alone all connections would swing from one worker to the other and back.
-bool Line::is_to_move(const Worker& from, const Entry& own, Instant now) {
+bool Line::is_to_move(const Worker& from, const Entry& own, Instant now, Duration patience) {
   const Entry& first = all_.front();
+  const Worker& to = workers_[first.desk->worker()];
+  uint64_t there = to.connections.load(std::memory_order_relaxed);
   Duration wait = now - own.since;
   Duration of_first = now - first.since;
+  if (there == 0 || of_first >= patience || of_first > wait * 2) return true;
   if (of_first <= wait / 3 * 4) return false;
-  if (of_first > wait * 2) return true;
-  const Worker& to = workers_[first.desk->worker()];
   uint64_t left = from.connections.load(std::memory_order_relaxed) - 1;
-  uint64_t there = to.connections.load(std::memory_order_relaxed);
   return to.waiting_count * left >= from.waiting_count * there;
 }
 

@@ -17,10 +17,11 @@ class Request;
 // Those who wait for one of a pool's connections, of all workers, in the order in which they came.
 //
 // A connection that comes free stays with its worker, and goes to the first who waits there, unless
-// somebody of another worker has waited much longer: to move it costs both workers as much as half
-// a request. It moves when the first of all has waited a third longer, and his worker has no more
-// connections for its clients than this one would have left; and when he has waited twice as long,
-// whatever the numbers. See docs/adr/0004-own-waiters-first.md.
+// somebody of another worker is worse off: to move it costs both workers as much as half a request.
+// It moves when the first of all has waited a third longer, and his worker has no more connections
+// for its clients than this one would have left, be they pinned or not; when he has waited twice as
+// long, or for too long, whatever the numbers; and when his worker has none. See
+// docs/adr/0004-own-waiters-first.md.
 //
 // Under the mutex of the pool, but for `note_connections`.
 class Line {
@@ -56,8 +57,9 @@ class Line {
   const Entry& first() { return all_.front(); }
 
   void join(const EntryPtr& entry);
-  // Whom a connection of the worker is for, who leaves the line; null when it is empty.
-  EntryPtr pop(uint32_t worker, Instant now);
+  // Whom a connection of the worker is for, who leaves the line; null when it is empty. Who has
+  // waited for `patience` is served in the order of arrival.
+  EntryPtr pop(uint32_t worker, Instant now, Duration patience);
   // Null when it is not in the line.
   EntryPtr remove(Entry& entry);
   // The worker has so many more, or less, of the pool's connections, in use or idle. Any thread.
@@ -78,7 +80,7 @@ class Line {
     std::atomic<uint32_t> connections = 0;
   };
 
-  bool is_to_move(const Worker& from, const Entry& own, Instant now);
+  bool is_to_move(const Worker& from, const Entry& own, Instant now, Duration patience);
 
   IntrusiveList<Entry, OfAll> all_;
   std::vector<Worker> workers_;

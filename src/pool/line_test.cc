@@ -9,6 +9,8 @@
 namespace trunkline::pool {
 namespace {
 
+constexpr Duration kPatience = 10s;
+
 class LineTest : public testing::Test {
  protected:
   Line::EntryPtr join(FakeDesk& desk, Instant since) {
@@ -27,12 +29,13 @@ class LineTest : public testing::Test {
 
 TEST_F(LineTest, ServesInTheOrderOfArrival) {
   EXPECT_TRUE(line.empty());
-  EXPECT_EQ(line.pop(0, start), nullptr);
+  EXPECT_EQ(line.pop(0, start, kPatience), nullptr);
   Line::EntryPtr one = join(a, start);
   Line::EntryPtr two = join(a, start + 1ms);
   EXPECT_EQ(&line.first(), one.get());
-  EXPECT_EQ(line.pop(1, start + 2ms), one) << "the first of all, where the worker has none";
-  EXPECT_EQ(line.pop(0, start + 2ms), two);
+  EXPECT_EQ(line.pop(1, start + 2ms, kPatience), one)
+      << "the first of all, where the worker has none";
+  EXPECT_EQ(line.pop(0, start + 2ms, kPatience), two);
   EXPECT_TRUE(line.empty());
 }
 
@@ -41,23 +44,37 @@ TEST_F(LineTest, AConnectionStaysUnlessAnotherWorkerIsWorseOff) {
   line.note_connections(1, 2);
   Line::EntryPtr first = join(a, start);
   Line::EntryPtr own = join(b, start + 25ms);
-  EXPECT_EQ(line.pop(1, start + 100ms), own) << "75 of 100 ms";
+  EXPECT_EQ(line.pop(1, start + 100ms, kPatience), own) << "75 of 100 ms";
   own = join(b, start + 26ms);
-  EXPECT_EQ(line.pop(1, start + 100ms), first) << "74 of 100 ms, and one would be left against one";
+  EXPECT_EQ(line.pop(1, start + 100ms, kPatience), first)
+      << "74 of 100 ms, and one would be left against one";
   line.note_connections(1, -1);
   first = join(a, start);
-  EXPECT_EQ(line.pop(1, start + 100ms), own) << "none against one";
+  EXPECT_EQ(line.pop(1, start + 100ms, kPatience), own) << "none against one";
   own = join(b, start + 51ms);
-  EXPECT_EQ(line.pop(1, start + 100ms), first) << "more than twice as long";
+  EXPECT_EQ(line.pop(1, start + 100ms, kPatience), first) << "more than twice as long";
+}
+
+TEST_F(LineTest, AWorkerWithoutConnectionsAndWhoHasLostPatienceComeFirst) {
+  line.note_connections(1, 5);
+  join(a, start);
+  join(b, start);
+  EXPECT_EQ(line.pop(1, start + 1ms, kPatience)->desk, &a) << "it has none";
+  line.note_connections(0, 5);
+  join(a, start - 1ms);
+  EXPECT_EQ(line.pop(1, start + 5s, kPatience)->desk, &b);
+  join(b, start);
+  EXPECT_EQ(line.pop(1, start + 10s, kPatience)->desk, &a) << "in the order of arrival";
 }
 
 TEST_F(LineTest, AWorkerWithMoreClientsMayHaveMoreConnections) {
   for (uint32_t worker : {0U, 1U}) line.note_connections(worker, 3);
   for (int i = 0; i < 3; ++i) join(a, start + i * 1ms);
   for (int i = 0; i < 3; ++i) join(b, start + 30ms);
-  EXPECT_EQ(line.pop(1, start + 100ms)->desk, &b) << "three for three here and there";
+  EXPECT_EQ(line.pop(1, start + 100ms, kPatience)->desk, &b) << "three for three here and there";
   for (int i = 0; i < 2; ++i) join(a, start + 90ms);
-  EXPECT_EQ(line.pop(1, start + 100ms)->desk, &a) << "three for five there, two for two left here";
+  EXPECT_EQ(line.pop(1, start + 100ms, kPatience)->desk, &a)
+      << "three for five there, two for two left here";
 }
 
 TEST_F(LineTest, WhoIsRemovedIsInNeitherList) {
@@ -65,14 +82,15 @@ TEST_F(LineTest, WhoIsRemovedIsInNeitherList) {
   Line::EntryPtr second = join(a, start);
   EXPECT_EQ(line.remove(*first), first);
   EXPECT_EQ(line.remove(*first), nullptr);
-  EXPECT_EQ(line.pop(0, start), second);
-  EXPECT_EQ(line.pop(0, start), nullptr);
+  EXPECT_EQ(line.pop(0, start, kPatience), second);
+  EXPECT_EQ(line.pop(0, start, kPatience), nullptr);
 }
 
 TEST_F(LineTest, AClockBehindTheFirstsIsNoLongWait) {
+  line.note_connections(0, 1);
   Line::EntryPtr first = join(a, start + 5ms);  // its worker's clock is ahead
   Line::EntryPtr own = join(b, start);
-  EXPECT_EQ(line.pop(1, start), own);
+  EXPECT_EQ(line.pop(1, start, kPatience), own);
 }
 
 // However unevenly connections and clients lie at first: connections come to where the clients are
@@ -109,7 +127,7 @@ TEST_F(LineTest, ConnectionsComeToWhereTheClientsAre) {
       now += 10us;
       // Which of the connections comes free next.
       uint32_t from = random.next() % (held[0] + held[1]) < held[0] ? 0 : 1;
-      Line::EntryPtr next = waiting.pop(from, now);
+      Line::EntryPtr next = waiting.pop(from, now, kPatience);
       uint32_t to = next->desk->worker();
       if (i > kRounds / 2) waits.push_back(now - next->since);
       wait(*next->desk);

@@ -108,7 +108,7 @@ class Request {
 //   take ── an idle one of this worker, without a lock, while nobody waits
 //     └─ wait ── an idle one of another worker is sent over
 //          ├─ else a new one is opened, if the limits allow
-//          └─ else in line: who gives one back hands it to the first, see `Line`
+//          └─ else in line: who gives one back hands it to one of it, see `Line`
 //
 // A session that must make its connection by itself waits in the same line for a place instead: for
 // room under the limits, or for a connection that is closed to make some.

@@ -144,8 +144,9 @@ bool Pool::pauses(Instant now) const {
 
 Pool::EntryPtr Pool::pop_line(Desk& desk) {
   Instant now = desk.now();
+  Duration patience = destination().wait_timeout() / 2;
   std::lock_guard lock(mutex_);
-  EntryPtr next = line_.pop(desk.worker(), now);
+  EntryPtr next = line_.pop(desk.worker(), now, patience);
   if (next) --waiting_;
   return next;
 }

@@ -88,8 +88,9 @@ TEST_F(PoolTest, AFreedOneGoesToTheFirstInTheLine) {
 }
 
 TEST_F(PoolTest, AFreedOneStaysWithItsWorkerWhoseFirstHasWaitedNearlyAsLong) {
-  make({.size = 1});
+  make({.size = 2});
   ConnectionPtr connection = connect(a);
+  ConnectionPtr other = connect(b);
   std::vector<FakeRequest*> order;
   FakeRequest first(b, &order);
   FakeRequest second(a, &order);
@@ -107,6 +108,7 @@ TEST_F(PoolTest, AFreedOneStaysWithItsWorkerWhoseFirstHasWaitedNearlyAsLong) {
   pool->give_back(b, std::move(first.connection));
   read_all_mail();
   pool->give_back(a, std::move(late.connection));
+  pool->give_back(b, std::move(other));
 }
 
 // The line was looked at, the connection is not on the shelf yet: the moment at which each could

@@ -31,7 +31,7 @@ bool PooledMachine::may_leave() const {
 }
 
 bool PooledMachine::has_own_request() const {
-  if (server_ == nullptr) return false;
+  if (server_ == nullptr || reader_.in_body()) return false;
   if (wants_sync_ || wants_rollback_) return true;
   const ResponseQueue& queue = server_->queue;
   bool rests = queue.empty() && !unit_open_ && !in_block_ && !server_->spoilt;

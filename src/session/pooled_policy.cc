@@ -49,9 +49,9 @@ std::optional<PooledMachine::Verdict> PooledMachine::limit_queries(char message,
   namespace type = wire::client_message;
   bool is_query =
       message == type::kQuery || message == type::kExecute || message == type::kFunctionCall;
-  // In COPY mode nothing of it is understood.
-  bool in_copy = server_ != nullptr && server_->queue.in_copy_in();
-  if (!is_query || in_copy) return std::nullopt;
+  // In COPY mode nothing of it is understood, and behind an error all is skipped.
+  bool is_lost = server_ != nullptr && (server_->queue.in_copy_in() || server_->queue.skips());
+  if (!is_query || is_lost) return std::nullopt;
   if (!is_admitted_) {
     QueryLimit::Answer answer = query_limit_->ask(now);
     if (answer == QueryLimit::Answer::wait) return Verdict::too_soon;

@@ -112,6 +112,17 @@ TEST_F(PooledSettings, a_refused_guard_is_the_error_of_the_query_that_did_not_ru
   EXPECT_TRUE(play.machine.may_leave());
 }
 
+TEST_F(PooledSettings, a_sync_of_ours_waits_for_the_end_of_the_query) {
+  PooledPlay play(1, settings_of({{"a.x", "bad"}}));
+  play.use(*connection);
+  const std::string text = query(std::string(600'000, 'x'));
+  play.client(text.substr(0, 400'000));
+  play.server(failed("22023", "invalid value"));
+  EXPECT_FALSE(play.machine.has_own_request()) << "it would stand in the query's text";
+  play.client(text.substr(400'000));
+  EXPECT_TRUE(play.machine.has_own_request());
+}
+
 TEST_F(PooledSettings, a_refused_guard_ahead_of_a_batch_needs_no_sync_of_ours) {
   PooledPlay play(1, settings_of({{"a.x", "bad"}}));
   play.use(*connection);

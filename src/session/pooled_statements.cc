@@ -265,11 +265,14 @@ void PooledMachine::note_sent(const sql::TextFacts& facts, const Rewriting* rewr
 }
 
 // By SQL's EXECUTE. What the protocol has prepared may be any statement, and is run as it is: where
-// that acts on what is kept here, it stays where it is.
+// that acts on what is kept here, it stays where it is. What acts on names comes here only while
+// the connection has the client's.
 void PooledMachine::note_executed(const sql::TextFacts& facts) {
-  static constexpr sql::KindSet kKept = {StatementKind::listen,       StatementKind::unlisten,
-                                         StatementKind::unlisten_all, StatementKind::declare,
-                                         StatementKind::create_temp,  StatementKind::discard_temp};
+  static constexpr sql::KindSet kKept = {
+      StatementKind::listen,     StatementKind::unlisten,      StatementKind::unlisten_all,
+      StatementKind::declare,    StatementKind::create_temp,   StatementKind::discard_temp,
+      StatementKind::prepare,    StatementKind::execute,       StatementKind::discard_all,
+      StatementKind::deallocate, StatementKind::deallocate_all};
   note_sent(facts);
   bool sets = facts.kinds().has_any_of(kSettingKinds);
   if (sets) pins_.add(Pin::unknown_setting);

@@ -20,6 +20,10 @@ constexpr sql::KindSet kOnDefaults = {StatementKind::set, StatementKind::reset,
 // Names of ours, which no client may reach by itself.
 constexpr std::string_view kOurs = "trunkline_";
 
+bool acts_on_names(const sql::TextFacts& facts) {
+  return facts.kinds().has_any_of(kOnPrepared) || facts.has(sql::Suspicion::runs_prepared);
+}
+
 }  // namespace
 
 std::string_view Rewriting::client_name(std::string_view server_name) const {
@@ -31,9 +35,7 @@ std::string_view Rewriting::client_name(std::string_view server_name) const {
 
 bool may_need_rewriting(const sql::TextFacts& facts, bool has_startup_settings) {
   if (facts.is_cut()) return false;
-  return facts.kinds().has_any_of(kOnPrepared) ||
-         facts.suspicions().has(sql::Suspicion::runs_prepared) ||
-         (has_startup_settings && facts.kinds().has_any_of(kOnDefaults));
+  return acts_on_names(facts) || (has_startup_settings && facts.kinds().has_any_of(kOnDefaults));
 }
 
 std::shared_ptr<Rewriting> Rewriter::rewrite(std::string_view text, const sql::TextFacts& facts) {
@@ -117,8 +119,9 @@ void Rewriter::execute(const sql::Statement& statement) {
     return leave(statement);
   }
   // It would act on the names of the connection, and not on the client's.
-  bool acts_on_names = prepared->facts->kinds().has_any_of(kOnPrepared);
-  if (acts_on_names && !place_.has_client_names) return rename(statement, ServerStatements::kNone);
+  if (acts_on_names(*prepared->facts) && !place_.has_client_names) {
+    return rename(statement, ServerStatements::kNone);
+  }
   if (!place_.has_client_names) rename(statement, number_of(prepared, statement));
   made_->executed.push_back(prepared->facts);
 }

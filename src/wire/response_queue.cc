@@ -179,6 +179,7 @@ void ResponseQueue::on_ready(std::string_view body, Attribution& result) {
   result.done = true;
   if (stray) {
     --stray_syncs_;
+    skipping_ = unsynced_ = false;
     result.entry = {.request = Request::sync, .owner = stray_owner_};
     return;
   }

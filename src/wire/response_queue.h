@@ -96,8 +96,8 @@ class ResponseQueue {
   // `on_message`.
   std::optional<Entry> take_due();
 
-  // The server skips what it is sent, and the Sync that ends this is not sent yet.
-  bool skips() const { return skipping_; }
+  // The server skips what it is sent, for certain, and the Sync that ends this is not sent yet.
+  bool skips() const { return skipping_ && stray_syncs_ == 0; }
   bool full() const { return size_ >= kRunsMax || outstanding_ >= kOutstandingMax; }
   bool empty() const { return size_ == 0; }
   // The last thing that was asked, and is not answered, ends with ReadyForQuery.

@@ -58,6 +58,26 @@ TEST(ResponseQueue, FollowsSeveralCopiesInOneQuery) {
   EXPECT_TRUE(x.queue.idle());
 }
 
+// PBES: the COPY has failed before the server read the Sync, or after it has ignored that.
+TEST(ResponseQueue, IsNotTakenToSkipWhileItMayHaveSeenTheSync) {
+  for (bool has_seen : {true, false}) {
+    Exchange x;
+    x.client("PBES");
+    x.server({"1", "2", "G", "E"});
+    EXPECT_FALSE(x.queue.skips()) << "it may answer the Sync yet";
+    if (has_seen) {
+      x.server({"ZI"});
+    } else {
+      x.client("S");
+      x.server({"ZI"});
+    }
+    EXPECT_FALSE(x.queue.skips());
+    x.client("PS");
+    x.server({"1", "ZI"});
+    EXPECT_TRUE(x.queue.idle()) << has_seen;
+  }
+}
+
 TEST(ResponseQueue, SwallowsNothingAfterACopyThatFailed) {
   Exchange simple;
   simple.client("Q");

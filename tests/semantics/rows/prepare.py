@@ -128,7 +128,7 @@ def _executed_deallocate(stage: Stage) -> None:
     a, b = stage.clients("a", "b")
     b.parse("s1", "SELECT 'of b'")
     for number in range(1, 6):
-        for verb in ("DEALLOCATE", "EXECUTE"):
+        for verb in ("DEALLOCATE", "EXECUTE", "EXPLAIN ANALYZE EXECUTE"):
             a.parse("sp", f"{verb} trunkline_{number}")
             stage.equal(a.simple("EXECUTE sp").error, "26000", f"{verb} trunkline_{number}")
             a.send(pgwire.close("S", "sp") + pgwire.sync(), note="close sp")
