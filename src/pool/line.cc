@@ -5,7 +5,8 @@
 namespace trunkline::pool {
 
 void Line::join(const EntryPtr& entry) {
-  Worker& worker = workers_[entry->desk->worker()];
+  entry->worker_ = entry->desk->worker();
+  Worker& worker = workers_[entry->worker_];
   all_.push_back(*entry);
   worker.waiting.push_back(*entry);
   ++worker.waiting_count;
@@ -23,7 +24,7 @@ Line::EntryPtr Line::pop(uint32_t worker, Instant now, Duration patience) {
 // alone all connections would swing from one worker to the other and back.
 bool Line::is_to_move(const Worker& from, const Entry& own, Instant now, Duration patience) {
   const Entry& first = all_.front();
-  const Worker& to = workers_[first.desk->worker()];
+  const Worker& to = workers_[first.worker_];
   uint64_t there = to.connections.load(std::memory_order_relaxed);
   Duration wait = now - own.since;
   Duration of_first = now - first.since;
@@ -34,7 +35,7 @@ bool Line::is_to_move(const Worker& from, const Entry& own, Instant now, Duratio
 }
 
 Line::EntryPtr Line::remove(Entry& entry) {
-  if (entry.self_ != nullptr) --workers_[entry.desk->worker()].waiting_count;
+  if (entry.self_ != nullptr) --workers_[entry.worker_].waiting_count;
   entry.ListNode<OfAll>::unlink();
   entry.ListNode<OfWorker>::unlink();
   return std::exchange(entry.self_, nullptr);

@@ -42,6 +42,7 @@ class Line {
     template <typename T, typename Tag>
     friend class trunkline::IntrusiveList;
     std::shared_ptr<Entry> self_ = {};  // while it is in the line
+    uint32_t worker_ = 0;
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
