@@ -195,7 +195,7 @@ class PooledMachine {
   void skip(std::string_view& input);
   void pass_renamed(std::string_view& input, std::string_view names, size_t names_before,
                     Pieces& out);
-  void pass_text(std::string_view& input, std::string text, Pieces& out);
+  void pass_text(std::string_view& input, std::string_view text, Pieces& out);
   std::string_view keep(std::string bytes);
   std::string_view scratch(std::string_view bytes);
   Verdict on_query(std::string_view& input, Pieces& out);

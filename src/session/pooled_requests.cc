@@ -201,7 +201,7 @@ void PooledMachine::pass_renamed(std::string_view& input, std::string_view names
 }
 
 // A Query with another text.
-void PooledMachine::pass_text(std::string_view& input, std::string text, Pieces& out) {
+void PooledMachine::pass_text(std::string_view& input, std::string_view text, Pieces& out) {
   skip(input);
   std::string query;
   wire::append_query(query, text);
