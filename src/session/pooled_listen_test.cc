@@ -224,6 +224,25 @@ TEST_F(PooledListen, on_anothers_connection_the_guard_leaves_its_channels_alone)
   EXPECT_FALSE(bytes.contains("UNLISTEN"));
 }
 
+TEST_F(PooledListen, the_guards_error_is_that_of_a_listen_that_waits) {
+  PooledPlay bad(5, settings_of({{"a.x", "bad"}}), false, &listening, &process_id);
+  bad.use(*connection);
+  EXPECT_EQ(bad.client(query("LISTEN a") + query("SELECT 1")), Verdict::hold);
+  EXPECT_EQ(bad.heard(), guard(settings_of({{"a.x", "bad"}})));
+  const std::string step = kParsed + kBound;
+  const std::string refusal = failed("22023", "invalid value for parameter");
+  EXPECT_EQ(bad.server(step + done("BEGIN") + step + refusal), refusal);
+  // The server waits for a Sync, and what comes behind for the answer to it.
+  EXPECT_EQ(std::exchange(bad.waiting, {}), query("SELECT 1"));
+  ASSERT_TRUE(bad.machine.has_own_request());
+  bad.own_request();
+  EXPECT_EQ(bad.heard(), kSync);
+  EXPECT_EQ(bad.server(ready('E')), ready());
+  EXPECT_FALSE(bad.machine.listens());
+  EXPECT_TRUE(connection->spoilt);
+  EXPECT_TRUE(bad.machine.may_leave());
+}
+
 TEST_F(PooledListen, a_client_that_is_gone_leaves_a_connection_that_does_not_listen) {
   play.client(query("LISTEN a"));
   answer();

@@ -191,6 +191,7 @@ class PooledMachine {
   void begin_unit(Instant now, Pieces& out);
   void keep_defaults();
   void ask(wire::Request request, uint8_t flags = wire::ResponseQueue::kForward);
+  void take(std::string_view& input);
   void pass(std::string_view& input, Pieces& out);
   void skip(std::string_view& input);
   void pass_renamed(std::string_view& input, std::string_view names, size_t names_before,

@@ -66,7 +66,7 @@ std::optional<PooledMachine::Verdict> PooledMachine::limit_queries(char message,
       return ends_with_ready ? refuse_query(error, input, out) : refuse_execute(error, input, out);
     }
   }
-  is_admitted_ = server_ == nullptr;  // it may yet have to wait for one
+  is_admitted_ = true;  // it may yet have to wait for a connection, or for the listener
   return std::nullopt;
 }
 

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <memory>
 #include <string>
 
+#include "session/listening_for_tests.h"
 #include "session/pooled_for_tests.h"
 
 // What a pool does not let its clients do.
@@ -123,6 +125,47 @@ TEST_F(PooledTimedOut, other_errors_and_other_queries_keep_their_words) {
             failed("22012", "division by zero") + ready());
   a.client(query("select 1"));
   EXPECT_EQ(a.server(cancelled + ready()), cancelled + ready());
+}
+
+class PooledQueryRate : public PooledListeningTest {
+ protected:
+  observe::Group cells{pool::kPoolMetrics, nullptr, 1};
+  QueryLimit limit{{.route = std::make_shared<pool::QueryRate>(1), .user = nullptr},
+                   config::OverQueryLimit::reject,
+                   1s,
+                   cells.cells(0)};
+
+  void SetUp() override {
+    PooledListeningTest::SetUp();
+    play.limit_queries(limit);
+  }
+  bool is_refused() {
+    play.client(query("select 1"));
+    return !play.heard().ends_with(query("select 1"));
+  }
+};
+
+TEST_F(PooledQueryRate, what_the_server_skips_costs_nothing) {
+  play.client(parse("", "selec"));
+  play.heard();
+  play.server(failed("42601", "syntax error"));
+  const std::string skipped = binding("", "") + execute() + execute();
+  play.client(skipped);
+  EXPECT_EQ(play.heard(), skipped);
+  play.client(kSync);
+  play.heard();
+  play.server(ready());
+  EXPECT_FALSE(is_refused());
+  EXPECT_EQ(play.server(done("SELECT 1") + ready()), done("SELECT 1") + ready());
+  EXPECT_TRUE(is_refused());
+}
+
+TEST_F(PooledQueryRate, a_listen_that_waits_is_one_query) {
+  play.client(query("LISTEN a"));
+  EXPECT_EQ(play.heard(), "");
+  play.own.on_listening_answer(listening.last, true);
+  play.go_on();
+  EXPECT_EQ(play.heard(), query("LISTEN a"));
 }
 
 }  // namespace

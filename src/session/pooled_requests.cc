@@ -83,13 +83,20 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
     if (auto limited = limit_queries(message, input, now, out)) return *limited;
   }
   // Too much is unanswered, and the server may keep its answers back until Flush or Sync.
-  if (verdict == Verdict::hold && !awaiting() && !std::exchange(flushed_, true)) {
+  bool answers_come = awaiting() || wants_sync_;
+  if (verdict == Verdict::hold && !answers_come && !std::exchange(flushed_, true)) {
     out.add(kFlush);
   }
   if (verdict != Verdict::go_on) return verdict;
   // In COPY mode nothing of it is understood: the server ends the session, or skips it. Behind an
   // error it skips all up to Sync: that has no effect here either.
   if (server_->queue.in_copy_in() || server_->queue.skips()) {
+    if (message == type::kQuery && guard_failed_ && !has_asked_) {
+      // It waited here for the listener, and brings no Sync.
+      wants_ready_ = wants_sync_ = true;
+      skip(input);
+      return Verdict::go_on;
+    }
     ask(*wire::request_of(reader_.front().header));
     pass(input, out);
     return Verdict::go_on;
@@ -124,7 +131,8 @@ PooledMachine::Verdict PooledMachine::on_front(std::string_view& input, Instant 
 PooledMachine::Verdict PooledMachine::gate() const {
   if (server_ == nullptr) return Verdict::need_server;
   if (server_->queue.in_copy_in()) return Verdict::go_on;
-  return awaiting() || server_->queue.full() ? Verdict::hold : Verdict::go_on;
+  bool holds = awaiting() || wants_sync_ || server_->queue.full();
+  return holds ? Verdict::hold : Verdict::go_on;
 }
 
 // The first request since the last ReadyForQuery. Outside of a transaction the connection is made
@@ -175,21 +183,27 @@ void PooledMachine::ask(Request request, uint8_t flags) {
   if ((flags & ResponseQueue::kSwallow) == 0) tally_.on_client_messages(1);
 }
 
-void PooledMachine::pass(std::string_view& input, Pieces& out) {
+// The message at hand is dealt with.
+void PooledMachine::take(std::string_view& input) {
   reader_.take(input);
+  is_admitted_ = false;
+}
+
+void PooledMachine::pass(std::string_view& input, Pieces& out) {
+  take(input);
   out.add(reader_.front().bytes);
   passing_ = true;
 }
 
 void PooledMachine::skip(std::string_view& input) {
-  reader_.take(input);
+  take(input);
   passing_ = false;
 }
 
 // The same message with other names in front; those it came with are `names_before` bytes.
 void PooledMachine::pass_renamed(std::string_view& input, std::string_view names,
                                  size_t names_before, Pieces& out) {
-  reader_.take(input);
+  take(input);
   const FrontReader::Front& front = reader_.front();
   auto length = static_cast<uint32_t>(front.header.length - names_before + names.size());
   std::array<char, wire::kHeaderBytes> head{front.header.type};
@@ -314,7 +328,6 @@ PooledMachine::Verdict PooledMachine::on_copy(std::string_view& input, Pieces& o
 
 void PooledMachine::refuse_next(const Error& error) {
   refusing_ = true;
-  is_admitted_ = false;
   refusal_.clear();
   wire::append_error(refusal_, error);
 }
