@@ -2,9 +2,8 @@
 #
 # A module is a folder of src/: its *.cc make the library `trunkline_<name>`, its *_test.cc the test program
 # `<name>_test`. A module links, and may include, only modules of lower layers; the test `layers` reads the table in
-# src/CMakeLists.txt and fails when an include goes up or sideways. Tests, and in builds with a sanitizer the sources too,
-# are compiled several files as one unit: most of a unit's time is its headers'. Those whose helpers have names that
-# others use as well are listed in src/CMakeLists.txt and stay alone.
+# src/CMakeLists.txt and fails when an include goes up or sideways. Files whose helpers have
+# names that others use as well are listed in src/CMakeLists.txt, and are compiled alone.
 function(trunkline_module name)
   cmake_parse_arguments(arg "" "LAYER" "DEPS" ${ARGN})
   set_property(GLOBAL APPEND PROPERTY trunkline_modules ${name})
@@ -22,10 +21,16 @@ function(trunkline_module name)
   add_library(trunkline_${name} ${kind} ${sources})
   target_include_directories(trunkline_${name} ${scope} "${CMAKE_SOURCE_DIR}/src")
   target_link_libraries(trunkline_${name} ${scope} ${arg_DEPS})
+  if(sources)
+    target_compile_options(trunkline_${name} PRIVATE ${TRUNKLINE_LTO_COMPILE})
+  endif()
 
   if(tests AND BUILD_TESTING)
     add_executable(${name}_test ${tests})
-    set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+      # What they test is optimised: they need not be, and are built in half the time.
+      target_compile_options(${name}_test PRIVATE -O0 -U_FORTIFY_SOURCE)
+    endif()
     target_link_libraries(${name}_test PRIVATE trunkline_${name} GTest::gtest GTest::gmock GTest::gtest_main)
     if(TRUNKLINE_SANITIZE)
       # One process for all of them: a sanitizer takes longer to start than most tests to run.

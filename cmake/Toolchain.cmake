@@ -4,6 +4,12 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
+# Most of a unit's time is its headers': eight sources share them. That each stands alone is seen by the debug build, and
+# by clang-tidy, which reads the commands of the preset `lint`.
+option(TRUNKLINE_UNITY "Compile eight sources as one unit" ON)
+set(CMAKE_UNITY_BUILD ${TRUNKLINE_UNITY})
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE}")
@@ -14,11 +20,12 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-con
                     -Wno-missing-field-initializers -Werror -fno-omit-frame-pointer
                     -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG -fstack-protector-strong -D_FORTIFY_SOURCE=2")
-# Objects carry both machine code, for the tests, and what link-time optimisation needs, for the program that users run.
-if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  string(APPEND CMAKE_CXX_FLAGS_RELWITHDEBINFO " -flto=thin -ffat-lto-objects")
-  # Those flags are the linker's as well: what wants link-time optimisation says so, the tests link in a second.
-  add_link_options($<$<CONFIG:RelWithDebInfo>:-fno-lto>)
+# The sources' objects carry both machine code, for the tests, which link in a second, and what link-time optimisation
+# needs, for the program that users run.
+option(TRUNKLINE_LTO "Link-time optimisation of the release binary: OFF links in a second" ON)
+if(TRUNKLINE_LTO AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  set(TRUNKLINE_LTO_COMPILE -flto=thin -ffat-lto-objects)
+  set(TRUNKLINE_LTO_LINK -flto=thin -Wl,--fat-lto-objects)
 endif()
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
@@ -29,10 +36,6 @@ add_link_options(-Wl,-z,relro,-z,now)
 if(TRUNKLINE_SANITIZE)
   add_compile_options(-fsanitize=${TRUNKLINE_SANITIZE} -fno-sanitize-recover=all -O1)
   add_link_options(-fsanitize=${TRUNKLINE_SANITIZE})
-  # Most of a unit's time is its headers': eight share them, which makes such a build four times as
-  # fast. Only the release build shows that each source stands alone.
-  set(CMAKE_UNITY_BUILD ON)
-  set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 endif()
 if(TRUNKLINE_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)

@@ -79,6 +79,18 @@ void Listener::retire(const Desk& desk) {
   home_ = nullptr;
 }
 
+void Listener::announce_outdated() {
+  std::lock_guard lock(mutex_);
+  if (home_ == nullptr) return;  // nobody has listened yet
+  home_->post([self = shared_from_this()] {
+    for (const auto& each : self->mailboxes_) {
+      each.second->desk.post([mailbox = each.second] {
+        if (mailbox->hearer != nullptr) mailbox->hearer->on_outdated();
+      });
+    }
+  });
+}
+
 void Listener::see_to(const PoolPtr& pool) {
   if (wake_) return wake_();
   if (channels_.idle()) return;

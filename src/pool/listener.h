@@ -27,6 +27,8 @@ class Hearer {
   // From here on notifications are missing: more than `Subscription::kBytesMax` have not been
   // taken.
   virtual void on_overflow() = 0;
+  // The pool has a successor, and what is notified there is not heard here.
+  virtual void on_outdated() = 0;
 
  protected:
   ~Hearer() = default;
@@ -82,6 +84,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   // At the end of the worker: no mail reaches it any more. That worker's thread.
   void retire(const Desk& desk);
+  // The pool has a successor: all who have subscribed are told. Any thread.
+  void announce_outdated();
 
   // For the connection, on the listener's own thread.
   Channels& channels() { return channels_; }

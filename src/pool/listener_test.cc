@@ -46,11 +46,13 @@ struct FakeHearer final : Hearer {
     answers += std::to_string(ticket) + (hears ? " yes " : " no ");
   }
   void on_overflow() override { ++overflows; }
+  void on_outdated() override { is_outdated = true; }
 
   std::string heard;
   std::string answers;
   size_t bytes = 0;
   int overflows = 0;
+  bool is_outdated = false;
 };
 
 NotificationPtr notification(std::string_view channel, std::string_view payload = "") {
@@ -161,6 +163,20 @@ TEST_F(ListenerTest, who_takes_too_little_is_told_once_and_others_go_on) {
   EXPECT_EQ(one.bytes, most * each->bytes());
   EXPECT_EQ(two.overflows, 0);
   EXPECT_EQ(two.bytes, (most + 2) * each->bytes());
+}
+
+TEST_F(ListenerTest, all_who_have_subscribed_are_told_that_the_pool_has_a_successor) {
+  listener->announce_outdated();  // to nobody
+  auto first = subscribe(home, one);
+  auto second = subscribe(away, two);
+  second->listen("b", 1);
+  second.reset();
+  serve();
+  EXPECT_FALSE(one.is_outdated);
+  listener->announce_outdated();
+  settle();
+  EXPECT_TRUE(one.is_outdated);
+  EXPECT_FALSE(two.is_outdated) << "it is gone";
 }
 
 TEST_F(ListenerTest, at_the_end_of_its_worker_nothing_is_sent_there) {

@@ -75,6 +75,7 @@ void Pool::retire(const PoolPtr& successor) {
   }
   ++generation_;
   for (const EntryPtr& entry : waiting) move_on(entry, successor);
+  for (const ListenerPtr& each : destination_->listeners()) each->announce_outdated();
   announce_outdated();
 }
 

@@ -56,6 +56,7 @@ struct Session::Pooled final : Serving, Listening, pool::Hearer, PooledRelay::Ca
   void on_notification(pool::NotificationPtr notification) override;
   void on_answer(Ticket ticket, bool hears) override;
   void on_overflow() override;
+  void on_outdated() override;
 
   PooledClient own;
   PoolUse pool;

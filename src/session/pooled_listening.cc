@@ -12,6 +12,8 @@ void Session::Pooled::open(std::string encoding) {
 
 void Session::Pooled::listen(const std::string& channel, Ticket ticket) {
   subscription->listen(channel, ticket);
+  // The others may have been told before it has subscribed.
+  if (pool.pool->successor() != nullptr) on_outdated();
 }
 
 void Session::Pooled::unlisten(const std::string& channel) {
@@ -46,6 +48,17 @@ void Session::Pooled::on_overflow() {
               .hint = "At most 1 MiB of them wait for a client that does not read or has a "
                       "transaction open."},
              false);
+}
+
+// What is notified at the new place it would miss: it comes again, and listens there.
+void Session::Pooled::on_outdated() {
+  if (own.notifications == nullptr) return;
+  ask_to_end({.reason = Reason::drain,
+              .side = Side::internal,
+              .sqlstate = sqlstate::kAdminShutdown,
+              .message = "terminating connection due to administrator command",
+              .detail = "A reload has changed the server that this session listens to."},
+             true);
 }
 
 }  // namespace trunkline::session

@@ -215,15 +215,6 @@ void PooledRelay::move_to(pool::PoolPtr pool) {
   pool_ = std::move(pool);
   machine_.move_to(pool_->pin_places(), pool_->cells(desk_.worker()), pool_->generation());
   follow_settings();
-  // What is notified at the new place it would miss: it comes again, and listens there.
-  if (machine_.listens()) {
-    ask_to_end({.reason = Reason::drain,
-                .side = Side::internal,
-                .sqlstate = sqlstate::kAdminShutdown,
-                .message = "terminating connection due to administrator command",
-                .detail = "A reload has changed the server that this session listens to."},
-               true);
-  }
 }
 
 // How long it has waited already counts.

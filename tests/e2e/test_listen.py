@@ -232,6 +232,26 @@ def test_without_a_listener_the_session_keeps_its_connection(pooled, new_cluster
         assert [each[0] for each in of_answer(a.run("notify chat"))] == [a.session.pid]
 
 
+def test_who_listens_is_ended_by_a_reload_that_changes_the_server(pooled, new_cluster, clusters):
+    front = pooled(pool={"size": 2})
+    with enter(front) as idle, enter(front) as inside, enter(front) as other:
+        idle.run("listen chat")
+        inside.run("listen chat")
+        inside.run("begin")
+        other.run("listen chat")
+        other.run("unlisten chat")
+        config = {**front.config, "upstreams": {"main": upstream_of(new_cluster(15, tls=False))}}
+        front.reload(config)
+        # Without a query: what is notified at the new server it would not hear.
+        said = idle.read_to_end()
+        assert [each.sqlstate() for each in said if each.type == "E"] == ["57P01"]
+        # What runs comes to its end on the old one.
+        assert inside.scalar("select 1") == "1"
+        inside.run("commit")
+        assert [each.sqlstate() for each in inside.read_to_end() if each.type == "E"] == ["57P01"]
+        assert other.scalar("select 1") == "1"
+
+
 def test_a_client_that_does_not_read_is_ended_and_others_go_on(pooled):
     front = pooled(pool={"size": 2})
     with enter(front) as a, enter(front) as b, enter(front) as c:

@@ -44,10 +44,8 @@ lint_main() {
     shift
   done
   command -v clang-tidy-19 >/dev/null || setup_main build test
-  if [[ ! -f build/release/compile_commands.json ]]; then
-    setup_main build
-    cmake --preset release --log-level=WARNING >/dev/null
-  fi
+  command -v cmake >/dev/null || setup_main build
+  cmake --preset lint --log-level=WARNING >/dev/null
   if [[ ${#files[@]} -eq 0 ]]; then
     if [[ -z $all ]] && git rev-parse --git-dir >/dev/null 2>&1; then base=${base:-$(lint_base)}; fi
     if [[ -n $base ]]; then
@@ -62,7 +60,7 @@ lint_main() {
   fi
   note "clang-tidy: ${#files[@]} files${base:+ changed since ${base:0:10}}"
   printf '%s\n' "${files[@]}" |
-    xargs -n 1 -P "$(nproc)" bash -c 'echo "  $1"; exec clang-tidy-19 --quiet -p build/release "$1" 2> >(grep -v "warnings generated" >&2)' _ ||
+    xargs -n 1 -P "$(nproc)" bash -c 'echo "  $1"; exec clang-tidy-19 --quiet -p build/lint "$1" 2> >(grep -v "warnings generated" >&2)' _ ||
     die "clang-tidy found something in the files above"
   ok "clang-tidy: ${#files[@]} files are clean"
 }
