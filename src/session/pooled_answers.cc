@@ -56,6 +56,7 @@ PooledMachine::~PooledMachine() {
 
 void PooledMachine::attach(pool::Connection& server) {
   server_ = &server;
+  settings_are_laid_ = false;
   server_->count->enter(upstream::ServerState::active);
 }
 

@@ -65,6 +65,21 @@ TEST_F(PooledMadeUp, OneThatDoesNotIsUsed) {
   EXPECT_TRUE(heard.ends_with(query(kAsks)));
 }
 
+TEST_F(PooledMadeUp, WhatTheClientHasSetElsewhereMeanwhileIsLaidOn) {
+  b.leave();
+  connection->settings = settings_of({{"work_mem", "5MB"}});
+  connection->last_session = 2;
+  connection->unproven = false;
+  auto other = PooledPlay::connection(metrics);
+  b.use(*other);
+  run(b, "set work_mem = '6MB'", "SET");
+  b.leave();
+  b.use(*connection);
+  expect_question(query(kAsks));
+  b.server(done("SELECT 0") + ready());
+  EXPECT_TRUE(b.heard().contains("+6MB")) << "it was the last here, and had another one then";
+}
+
 TEST_F(PooledMadeUp, WhatOthersHaveSetIsTakenAwayAllTheSame) {
   connection->settings = settings_of({{"work_mem", "5MB"}});
   connection->unproven = false;

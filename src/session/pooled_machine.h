@@ -381,6 +381,7 @@ class PooledMachine {
   bool names_are_new_ = false;  // laid on in this unit
   bool long_unnamed_has_run_ = false;
   Pins pins_;
+  bool settings_are_laid_ = false;  // onto it, since it was attached
 
   // Of the requests that are not answered yet.
   std::unique_ptr<LongText> long_text_;

@@ -184,9 +184,9 @@ void PooledMachine::on_own_answer(char message, const ResponseQueue::Attribution
   // A ROLLBACK of ours, for a client that is gone.
   if (in_block_ && answer.status == TransactionStatus::idle) settings_.on_error(false);
   in_block_ = answer.status != TransactionStatus::idle;
-  // What was asked ahead of the session's own first request found it as somebody else had left it.
-  bool is_own = server_->last_session == identity_.session;
-  if (!in_block_ && is_own && !settings_.server_differs()) {
+  // What was asked ahead of the session's own first request found it as somebody else had left it,
+  // or the session itself before it changed its settings on another one.
+  if (!in_block_ && settings_are_laid_ && !settings_.server_differs()) {
     server_->settings = settings_.current();
   }
   if (!in_block_) count_pins();

@@ -156,6 +156,7 @@ void PooledMachine::begin_unit(Instant now, Pieces& out) {
   if (settings_.server_differs()) cleanse = pool::Cleanse::settings;
   if (foreign && server_->unproven) cleanse = pool::Cleanse::everything;
   server_->last_session = identity_.session;
+  settings_are_laid_ = true;
   bool is_set = pool::same(server_->settings, settings_.current());
   if (cleanse == pool::Cleanse::nothing && is_set) return;
   std::string guard;
