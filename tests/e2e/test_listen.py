@@ -232,7 +232,7 @@ def test_without_a_listener_the_session_keeps_its_connection(pooled, new_cluster
         assert [each[0] for each in of_answer(a.run("notify chat"))] == [a.session.pid]
 
 
-def test_who_listens_is_ended_by_a_reload_that_changes_the_server(pooled, new_cluster, clusters):
+def test_who_listens_is_ended_by_a_reload_that_changes_the_server(pooled, new_cluster):
     front = pooled(pool={"size": 2})
     with enter(front) as idle, enter(front) as inside, enter(front) as other:
         idle.run("listen chat")

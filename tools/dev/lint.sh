@@ -44,7 +44,7 @@ lint_main() {
     shift
   done
   command -v clang-tidy-19 >/dev/null || setup_main build test
-  command -v cmake >/dev/null || setup_main build
+  [[ -f build/lint/compile_commands.json ]] || setup_main build
   cmake --preset lint --log-level=WARNING >/dev/null
   if [[ ${#files[@]} -eq 0 ]]; then
     if [[ -z $all ]] && git rev-parse --git-dir >/dev/null 2>&1; then base=${base:-$(lint_base)}; fi
