@@ -102,7 +102,7 @@ TEST_F(PooledAdoption, TheListenerHearsThemAndTheConnectionIsFree) {
   EXPECT_EQ(listening.heard(), "unlisten " + kMark + "; ");
   hear("a", "x");
   EXPECT_EQ(play.own_answers(), told("a", "x"));
-  EXPECT_TRUE(play.machine.listens());
+  EXPECT_TRUE(play.listens());
 }
 
 TEST_F(PooledAdoption, NothingIsToldTwiceAndNothingIsLost) {
@@ -141,7 +141,7 @@ TEST_F(PooledAdoption, WhatTheClientAsksMeanwhileComesFirst) {
   play.server(row("0") + done("SELECT 1") + ready());
   EXPECT_TRUE(play.machine.pins().none());
   play.leave();
-  EXPECT_FALSE(play.machine.listens());
+  EXPECT_FALSE(play.listens());
 }
 
 TEST_F(PooledAdoption, CodeThatEndsThemIsNoticed) {
@@ -151,7 +151,7 @@ TEST_F(PooledAdoption, CodeThatEndsThemIsNoticed) {
   show_channels("");
   unlisten_left();
   play.leave();
-  EXPECT_FALSE(play.machine.listens());
+  EXPECT_FALSE(play.listens());
   EXPECT_EQ(listening.heard(), "unlisten a; ");
 }
 
@@ -162,7 +162,7 @@ TEST_F(PooledAdoption, CodeThatDoesNotLeavesThem) {
   show_channels("a");
   unlisten_left();
   play.leave();
-  EXPECT_TRUE(play.machine.listens());
+  EXPECT_TRUE(play.listens());
 }
 
 TEST_F(PooledAdoption, CodeThatIsRolledBackLeavesThem) {
@@ -178,7 +178,7 @@ TEST_F(PooledAdoption, CodeThatIsRolledBackLeavesThem) {
   ask_own("pg_locks");
   play.server(row("0") + done("SELECT 1") + ready());
   play.leave();
-  EXPECT_TRUE(play.machine.listens());
+  EXPECT_TRUE(play.listens());
 }
 
 TEST_F(PooledAdoption, WithoutAListenerItStaysThere) {

@@ -119,6 +119,10 @@ class PooledPlay {
     machine.set_query_limit(query_limit);
   }
 
+  bool listens() const {
+    return own.notifications != nullptr && !own.notifications->channels().empty();
+  }
+
   Verdict client(std::string_view bytes) {
     waiting += bytes;
     return go_on();

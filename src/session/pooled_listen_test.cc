@@ -58,7 +58,7 @@ TEST_F(PooledListen, a_server_that_is_ended_before_it_listens_is_replaced) {
   if (play.last == Verdict::hold) answer();
   EXPECT_EQ(play.heard(), query("LISTEN a"));
   EXPECT_EQ(play.server(done("LISTEN") + ready()), done("LISTEN") + ready());
-  EXPECT_TRUE(play.machine.listens());
+  EXPECT_TRUE(play.listens());
 }
 
 TEST_F(PooledListen, a_server_that_is_ended_while_it_is_tidied_up_is_nobodys_concern) {
@@ -69,7 +69,7 @@ TEST_F(PooledListen, a_server_that_is_ended_while_it_is_tidied_up_is_nobodys_con
   play.own_request();
   EXPECT_EQ(play.server(ended("57P01")), "");
   EXPECT_TRUE(play.machine.may_lose_server());
-  EXPECT_TRUE(play.machine.listens());
+  EXPECT_TRUE(play.listens());
 }
 
 TEST_F(PooledListen, it_keeps_no_connection_and_leaves_none_that_listens) {
@@ -238,7 +238,7 @@ TEST_F(PooledListen, the_guards_error_is_that_of_a_listen_that_waits) {
   bad.own_request();
   EXPECT_EQ(bad.heard(), kSync);
   EXPECT_EQ(bad.server(ready('E')), ready());
-  EXPECT_FALSE(bad.machine.listens());
+  EXPECT_FALSE(bad.listens());
   EXPECT_TRUE(connection->spoilt);
   EXPECT_TRUE(bad.machine.may_leave());
 }

@@ -129,7 +129,6 @@ class PooledMachine {
     identity_.pin_places = &places;
     identity_.pool_cells = cells;
   }
-  bool listens() const { return notifications_ != nullptr && !notifications_->channels().empty(); }
 
   // Outside of a transaction, and nothing keeps the session here: the connection may go on to
   // somebody else.
